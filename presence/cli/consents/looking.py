@@ -4,7 +4,10 @@ of them, one audience's keys.
 
 import argparse
 import json
+import math
 import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from presence.cli.consents.options import (
     answer,
@@ -44,12 +47,23 @@ def status(options: argparse.Namespace) -> int:
         advice.append(
             "opt-out registers were never applied: no offers (publish --suppression-checked)"
         )
-    lines = [f"{name.replace('_', ' ')}: {_words(value)}" for name, value in values.items()]
-    return answer(
-        options,
-        {**values, "next_steps": advice},
-        "\n".join([*lines, *(f"→ {step}" for step in advice)]),
-    )
+    lines = [*_status_lines(values), *(f"→ {step}" for step in advice)]
+    return answer(options, {**values, "next_steps": advice}, "\n".join(lines))
+
+
+def _status_lines(values: Mapping[str, Any]) -> Iterator[str]:
+    yield f"list         {values['list']}"
+    numbers = f"number {values['seq']}, epoch {values['epoch']}, signed as {values['timestamp']}"
+    yield f"published    {numbers if values['seq'] else 'nothing yet'}"
+    waits = "some wait for `presence consents publish`"
+    yield f"changes      {waits if values['unpublished_changes'] else 'none to publish'}"
+    yield f"agreements   {', '.join(f'{values[state]} {state}' for state in State)}"
+    waiting = f"{values['notices']}, of which {values['waiting_notices']} in the outbox"
+    yield f"revocations  {waiting if values['notices'] else 'none'}"
+    checked = values["suppression_checked"]
+    yield f"opt-outs     {f'applied {checked}' if checked else 'never applied'}"
+    for name, purpose in values["audiences"].items():
+        yield f"audience     {name}, for {purpose}"
 
 
 def show(options: argparse.Namespace) -> int:
@@ -58,35 +72,66 @@ def show(options: argparse.Namespace) -> int:
         now_s = service.clock()
     if known is None:
         raise ConsentServiceError("nothing is known under this id")
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "state": str(known.state),
         "version": known.version,
         "decided": rfc3339(known.decided_s),
     }
+    lines = [f"state       {known.state}, version {known.version}, decided {values['decided']}"]
     consent = known.consent
     if consent is not None:
-        values |= {
-            "ref": ref_text(consent.ref),
-            "notice": known.notice,
-            "purposes": sorted(consent.purposes),
-            "from": rfc3339(consent.not_before_s),
-            "until": rfc3339(consent.not_after_s),
-            "categories": {grant.category: rfc3339(grant.not_after_s) for grant in consent.grants},
-            "over": sorted(
-                grant.category for grant in consent.grants if grant.not_after_s <= now_s
-            ),
-            "refused": sorted(consent.refused_categories),
-            "paused": consent.paused_until_s > now_s,
-            "stores": "all of the chain"
-            if consent.scope.chain_wide
-            else sorted(consent.scope.stores),
-            "audiences": sorted(consent.pairwise_keys),
-            "flags": sorted(consent.flags),
-            "loudness_db": consent.loudness_db,
-        }
-    return answer(
-        options, values, "\n".join(f"{name}: {_words(value)}" for name, value in values.items())
-    )
+        values |= _agreed(consent, known.notice, now_s)
+        lines += _lines_of_agreement(values, paused=_pause(consent, now_s))
+    return answer(options, values, "\n".join(lines))
+
+
+def _agreed(consent: Consent, notice: str, now_s: float) -> dict[str, object]:
+    scope = consent.scope
+    return {
+        "ref": ref_text(consent.ref),
+        "notice": notice,
+        "purposes": sorted(consent.purposes),
+        "from": rfc3339(consent.not_before_s),
+        "until": rfc3339(consent.not_after_s),
+        "categories": {grant.category: rfc3339(grant.not_after_s) for grant in consent.grants},
+        "over": sorted(grant.category for grant in consent.grants if grant.not_after_s <= now_s),
+        "refused": sorted(consent.refused_categories),
+        "paused": consent.paused_until_s > now_s,
+        "stores": "all of the chain" if scope.chain_wide else sorted(scope.stores),
+        "audiences": sorted(consent.pairwise_keys),
+        "flags": sorted(consent.flags),
+        "loudness_db": consent.loudness_db,
+    }
+
+
+def _lines_of_agreement(values: Mapping[str, Any], *, paused: str) -> Iterator[str]:
+    """As `presence subject-report` says it."""
+    yield f"reference   {values['ref']}"
+    yield f"valid       {values['from']} to {values['until']}"
+    if paused:
+        yield f"paused      {paused.removeprefix('paused ')}"
+    yield f"notice      {values['notice'] or 'not known'}"
+    yield f"purposes    {', '.join(values['purposes'])}"
+    for category, end in values["categories"].items():
+        yield f"category    {category}, to {end}{', over' if category in values['over'] else ''}"
+    for category in values["refused"]:
+        yield f"refused     {category}"
+    stores = values["stores"]
+    yield f"stores      {stores if isinstance(stores, str) else ', '.join(stores)}"
+    yield f"told to     {', '.join(values['audiences']) or 'nobody'}"
+    if values["flags"]:
+        yield f"flags       {', '.join(values['flags'])}"
+    if values["loudness_db"]:
+        yield f"loudness    its model of phone sends {values['loudness_db']} dB louder"
+
+
+def _pause(consent: Consent, now_s: float) -> str:
+    """Empty where there is none."""
+    until_s = consent.paused_until_s
+    if until_s <= now_s:
+        return ""
+    end = "`presence consents resume`" if until_s == math.inf else rfc3339(until_s)
+    return f"paused until {end}"
 
 
 def listed(options: argparse.Namespace) -> int:
@@ -118,8 +163,9 @@ def _row(options: argparse.Namespace, name: str, consent: Consent, now_s: float)
         "paused": consent.paused_until_s > now_s,
         "purposes": sorted(consent.purposes),
     }
-    words = f"{values['until']}  {'paused' if values['paused'] else '':6}  {name}"
-    answer(options, values, f"{values['ref']}  {words}")
+    paused = _pause(consent, now_s)
+    words = f"{values['ref']}  {values['until']}  {name}{f', {paused}' if paused else ''}"
+    answer(options, values, words)
 
 
 def customers(options: argparse.Namespace) -> int:
@@ -137,7 +183,3 @@ def customers(options: argparse.Namespace) -> int:
             if key is not None:
                 print(json.dumps({"customer": name, "pairwise_key": key.hex()}, ensure_ascii=False))
     return 0
-
-
-def _words(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
