@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from presence.cli.command import print_lines
 from presence.cli.exit_codes import ExitCode
 from presence.cli.folders import folders_of
 from presence.core.operations.audit_chain import digest_of, record_of
@@ -46,13 +47,13 @@ def _show(directory: Path, time_zone: str | None) -> int:
     for place, line in lines_of(directory):
         record = record_of(line)
         if record is None:
-            print(f"{place}: this line cannot be read: `presence audit verify`")
+            print_lines(f"{place}: this line cannot be read: `presence audit verify`")
         else:
             at = local_time(record["at"], zone, "%Y-%m-%d %H:%M:%S")
-            print(f"{at}  {in_words(record)}")
+            print_lines(f"{at}  {in_words(record)}")
         shown += 1
     if not shown:
-        print(f"{directory}: no audit log: has a gateway run here?")
+        print_lines(f"{directory}: no audit log: has a gateway run here?")
     return 0
 
 
@@ -71,12 +72,12 @@ def _verify(directory: Path, options: argparse.Namespace) -> int:
             )
         )
     elif problem:
-        print(
+        print_lines(
             f"{'BROKEN' if verdict.lines else 'MISSING':7} {problem}\n"
             "        → keep a copy of the folder, and ask who had access: docs/operations.md"
         )
     else:
-        print(f"whole: {counted(verdict.lines, 'line')}; head {head}")
+        print_lines(f"whole: {counted(verdict.lines, 'line')}; head {head}")
     return ExitCode.WARN if problem else ExitCode.OK
 
 

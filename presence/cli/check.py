@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from presence.cli.command import columns_of, language_of
+from presence.cli.command import columns_of, language_of, print_lines
 from presence.cli.exit_codes import ExitCode
 from presence.cli.findings import finding_lines
 from presence.config import Settings, load_settings
@@ -88,7 +88,7 @@ def start(options: argparse.Namespace) -> int:
             number,
             verdict=worst.name,
         )
-        print(f"\n{language.say(words)}")
+        print_lines(f"\n{language.say(words)}")
     unreadable = findings[0].name == "configuration" and findings[0].verdict is Verdict.FAIL
     return ExitCode.CONFIG if unreadable else int(worst)
 

@@ -68,6 +68,18 @@ def filled(text: str, columns: int | None, *, head: str = "", indent: str = "") 
     return found or [head.rstrip()]
 
 
+def print_lines(text: str, out: TextIO | None = None) -> None:
+    """For a person, on `out` or stdout: where a line is longer than its terminal, what goes on
+    stands under its own column, or a little within.
+    """
+    out = sys.stdout if out is None else out
+    columns = columns_of(out)
+    for line in text.split("\n"):
+        fits = columns is None or len(line) <= columns
+        for part in [line] if fits else _wrapped(line, columns or WIDTH, within=2):
+            print(part, file=out, flush=True)
+
+
 class HelpFormatter(argparse.HelpFormatter):
     """Lines of our texts stay as they are where they fit; where not, they are wrapped under their
     own beginning.
@@ -138,10 +150,11 @@ def _column(part: str) -> int:
     return len(part) - len(second.lstrip()) if gap else begins
 
 
-def _wrapped(part: str, width: int) -> list[str]:
+def _wrapped(part: str, width: int, *, within: int = 0) -> list[str]:
+    """`within`: how far what goes on is set in where nothing stands in columns."""
     if _is_command(part):
         return [part]
-    column = _column(part)
+    column = _column(part) + (0 if _is_row(part) else within)
     found = textwrap.wrap(
         part,
         width,

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final, TextIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from presence.cli.command import columns_of, filled, print_lines
 from presence.cli.exit_codes import ExitCode
 from presence.cli.termination import unless_terminated
 from presence.config import load_settings
@@ -36,7 +37,9 @@ OF_THE_FILE: Final = (
 def start(options: argparse.Namespace) -> int:
     if options.make_customers is not None:
         make_customers(options.make_customers)
-        print(f"{options.make_customers}: give it to the engine, and to the kit as --customers")
+        print_lines(
+            f"{options.make_customers}: give it to the engine, and to the kit as --customers"
+        )
         return 0
     plan = _plan(options)
     out = sys.stderr if options.json else sys.stdout
@@ -47,7 +50,7 @@ def start(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(outcome.as_dict(), ensure_ascii=False))
     else:
-        print(f"\n{_summary(outcome)}")
+        print_lines(f"\n{_summary(outcome)}")
     return int(outcome.verdict)
 
 
@@ -113,24 +116,28 @@ def _is_quiet(options: argparse.Namespace) -> bool:
 
 def _announce(plan: RunPlan, out: TextIO) -> None:
     cases, usual_s, worst_s = plan.cases(), plan.usual_s(), plan.worst_s()
-    print(
+    print_lines(
         f"{len(cases)} of {len(CASES)} cases on {plan.shop.events_topic}: "
         f"about {usual_s:.0f} s, and {math.ceil(worst_s / 60)} min at most\n",
-        file=out,
-        flush=True,
+        out,
     )
 
 
 def show(said: Judged | NotJudged | str, out: TextIO) -> None:
     if isinstance(said, str):
-        print(said, file=out, flush=True)
+        print_lines(said, out)
         return
     if isinstance(said, NotJudged):
-        print(f"-     {said.name:15}  not played: {said.why}", file=out, flush=True)
+        _row(f"-     {said.name:15}  ", f"not played: {said.why}", out)
         return
-    print(f"{said.verdict.name:4}  {said.name:15}  {said.found}", file=out, flush=True)
+    _row(f"{said.verdict.name:4}  {said.name:15}  ", said.found, out)
     if said.verdict is not Verdict.PASS:
-        print(f"      {'':15}  → {said.rule}", file=out, flush=True)
+        _row(f"      {'':15}  → ", str(said.rule), out)
+
+
+def _row(head: str, words: str, out: TextIO) -> None:
+    lines = filled(words, columns_of(out), head=head, indent=" " * len(head))
+    print("\n".join(lines), file=out, flush=True)
 
 
 def _summary(outcome: RunOutcome) -> str:

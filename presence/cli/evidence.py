@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import secrets
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from presence.accountability.page import write_page
 from presence.accountability.report import EvidenceReport
 from presence.accountability.second_gateway import plant
+from presence.cli.command import columns_of, print_lines
 from presence.cli.findings import finding_lines
 from presence.cli.status import StatusUnanswered, asked
 from presence.config import Settings
@@ -55,8 +57,8 @@ def start(options: argparse.Namespace) -> int:
 
 def _show(report: EvidenceReport, path: Path | None) -> None:
     for finding in report.findings():
-        print("\n".join(finding_lines(finding, None, names=10)))
-    print(f"\n{path}: for the data-protection officer; open it in a browser, or print it")
+        print("\n".join(finding_lines(finding, columns_of(sys.stdout), names=10)))
+    print_lines(f"\n{path}: for the data-protection officer; open it in a browser, or print it")
 
 
 def _status(settings: Settings) -> tuple[Mapping[str, Any] | None, str]:

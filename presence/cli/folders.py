@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from presence.cli.command import print_lines
 from presence.config import load_settings
 from presence.config.settings import StorageSettings
 from presence.errors import ConfigurationError
@@ -23,10 +24,10 @@ def folders_of(named: Path | None) -> tuple[StorageSettings, str | None]:
         if named is not None:
             raise
         storage = StorageSettings()
-        print(
+        print_lines(
             f"{error.problems[0]}\n(so it is looked for in {storage.state_dir} and "
             f"{storage.runtime_dir})",
-            file=sys.stderr,
+            sys.stderr,
         )
         return storage, None
     return settings.storage, settings.store.time_zone

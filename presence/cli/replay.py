@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from presence.cli.command import print_lines
 from presence.cli.exit_codes import ExitCode
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
@@ -245,30 +246,34 @@ def _show(result: dict[str, Any], *, as_json: bool) -> None:
         print(json.dumps(result))
         return
     reports = {kind: n for kind, n in result["reports"].items() if n}
-    print(f"{result['capture']}: {result['format']}")
-    print("  reports    " + ", ".join(f"{kind} {n:,}" for kind, n in reports.items()))
+    print_lines(f"{result['capture']}: {result['format']}")
+    print_lines("  reports    " + ", ".join(f"{kind} {n:,}" for kind, n in reports.items()))
     strangers = result["other_format"] + result["unknown"] + result["ambiguous"]
-    print(
+    print_lines(
         f"  heard      {result['heard']:,}: {strangers:,} of strangers, {result['recognised']:,} "
         "of customers"
     )
     for reason, n in result["refused"].items():
-        print(f"  refused    {n:,} {reason}")
+        print_lines(f"  refused    {n:,} {reason}")
     if result["window_keys"] == 0 and result["heard"]:
-        print(
+        print_lines(
             "  keys       the list has no window key for the time of the capture: nobody could be "
             "recognised"
         )
-    print(
+    print_lines(
         f"  entered    {result['entered']}, left {result['left']}, published {result['published']}"
     )
     for reason, n in result["withheld"].items():
-        print(f"  withheld   {n:,} {reason}{'; ' + WITHHELD[reason] if reason in WITHHELD else ''}")
-    print(
+        print_lines(
+            f"  withheld   {n:,} {reason}{'; ' + WITHHELD[reason] if reason in WITHHELD else ''}"
+        )
+    print_lines(
         f"  speed      {result['seconds']} s, {result['reports_per_second']:,} advertisements a "
         "second"
     )
     if result["unsent"]:
-        print(f"  unsent     {result['unsent']} events: no broker took them, or nobody listened")
+        print_lines(
+            f"  unsent     {result['unsent']} events: no broker took them, or nobody listened"
+        )
     if result["error"]:
-        print(f"  damaged    {result['error']}")
+        print_lines(f"  damaged    {result['error']}")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from presence.cli.command import print_lines
 from presence.cli.exit_codes import ExitCode
 from presence.cli.folders import folders_of
 from presence.core.operations.status import as_lines
@@ -26,12 +27,12 @@ def start(options: argparse.Namespace) -> int:
     except StatusUnanswered as trouble:
         if options.json:
             print(json.dumps({"running": trouble.running, "next_steps": [str(trouble)]}))
-        print(f"presence status: {trouble}", file=sys.stderr)
+        print_lines(f"presence status: {trouble}", sys.stderr)
         return ExitCode.NOT_ANSWERING if trouble.running else ExitCode.NOT_RUNNING
     if options.json:
         print(json.dumps({"running": True, **status}))
     elif not options.quiet:
-        print("\n".join(as_lines(status)))
+        print_lines("\n".join(as_lines(status)))
     return ExitCode.OK if status["well"] else ExitCode.WARN
 
 

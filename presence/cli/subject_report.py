@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from presence.cli.command import print_lines
 from presence.config import Settings, load_settings
 from presence.config.rules import site_of
 from presence.core.consent.gate import permitted
@@ -62,7 +63,10 @@ def start(options: argparse.Namespace) -> int:
         )
     settings = load_settings(options.config)
     report = report_of(look_up(settings, ref), site_of(settings), now_s=SystemClock().now().utc_s)
-    print(json.dumps(report) if options.json else "\n".join(lines_of(report)))
+    if options.json:
+        print(json.dumps(report))
+    else:
+        print_lines("\n".join(lines_of(report)))
     return 0
 
 

@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from presence import __version__
 from presence.cli.check import findings_of
+from presence.cli.command import print_lines
 from presence.cli.status import asked
 from presence.config import Settings, load_settings
 from presence.config.operating import MetricsExport
@@ -70,10 +71,10 @@ def start(options: argparse.Namespace) -> int:
         print(json.dumps({"file": str(path), "parts": sorted(parts), "missing": missing}))
         return 0
     for name, text in sorted(parts.items()):
-        print(f"  {name:15} {len(text.encode()):9,} bytes")
+        print_lines(f"  {name:15} {len(text.encode()):9,} bytes")
     for name, reason in missing.items():
-        print(f"  {name:15} left out: {reason}")
-    print(f"{path}: look into it (`tar -xOzf {path} | less`), then send it")
+        print_lines(f"  {name:15} left out: {reason}")
+    print_lines(f"{path}: look into it (`tar -xOzf {path} | less`), then send it")
     return 0
 
 

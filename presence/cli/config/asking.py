@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
+from presence.cli.command import print_lines
 from presence.config.settings import (
     AudienceSettings,
     ConsentSettings,
@@ -121,14 +122,14 @@ def answered(given: Mapping[str, str | None], out: TextIO) -> dict[str, Any]:
 
 def _asked(question: Question, out: TextIO) -> Any:
     """Until the answer fits."""
-    print(f"{question.ask}\n  e.g. {question.example}   ({question.option})", file=out)
+    print_lines(f"{question.ask}\n  e.g. {question.example}   ({question.option})", out)
     while True:
         text = line_of("> ", out)
         try:
             if text:
                 return question.read(text)
         except Misfit as complaint:
-            print(f"  {complaint}", file=out)
+            print_lines(f"  {complaint}", out)
 
 
 def line_of(prompt: str, out: TextIO) -> str:

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from presence.cli.command import print_lines
 from presence.cli.config.asking import answered, line_of
 from presence.cli.config.schema import schema_for_editors
 from presence.config import Settings, parse_settings
@@ -81,15 +82,15 @@ def write(path: Path, text: str, settings: Settings, out: TextIO, *, force: bool
     try:
         if key.exists():
             read_store_key(key)
-            print(f"kept     {key}", file=out)
+            print_lines(f"kept     {key}", out)
         else:
             new_key_file(key, owner=_owner(DAEMON))
-            print(f"made     {key}   (a secret, readable for the gateway alone)", file=out)
+            print_lines(f"made     {key}   (a secret, readable for the gateway alone)", out)
         make = replace_file if force else new_file
         make(path, text.encode(), mode=0o640, owner=_owner("root"))
     except OSError as error:
         raise StorageError(f"{error.filename or path}: {error.strerror}") from error
-    print(f"written  {path}", file=out)
+    print_lines(f"written  {path}", out)
 
 
 def _owner(user: str) -> Owner | None:
@@ -144,24 +145,24 @@ async def _antennas(named: Sequence[str], out: TextIO) -> list[dict[str, str]]:
     try:
         there = await look_for_adapters()
     except RadioError as error:
-        print(f"radio    no Bluetooth adapter is found: {error.fault.value}", file=out)
+        print_lines(f"radio    no Bluetooth adapter is found: {error.fault.value}", out)
         return []
     for number, adapter in enumerate(there, start=1):
-        print(f"radio    {number}: {adapter}", file=out)
+        print_lines(f"radio    {number}: {adapter}", out)
     if len(there) < 2 or not sys.stdin.isatty():
         return []
     names = [(lasting_names(each, there) or [each.name])[0] for each in there]
-    print(
+    print_lines(
         "Which adapters listen, and where does each hang: inside, door or outside?\n"
         f"  e.g. 1=outside, 2=door, 3=inside; Enter: {FIRST}   (--antenna)",
-        file=out,
+        out,
     )
     while True:
         words = [word.strip() for word in line_of("> ", out).split(",")]
         try:
             return [antenna(word, names) for word in words if word]
         except Misfit as complaint:
-            print(f"  {complaint}", file=out)
+            print_lines(f"  {complaint}", out)
 
 
 def antenna(word: str, names: Sequence[str]) -> dict[str, str]:
@@ -177,7 +178,7 @@ def antenna(word: str, names: Sequence[str]) -> dict[str, str]:
 
 def _say_what_next(path: Path, settings: Settings, out: TextIO) -> None:
     notice, option = settings.notice, as_option(path)
-    print(
+    print_lines(
         f"""
 The sign at the door must bear the version {notice.id}.
 Review it by {notice.review_by}: after that day the gateway no longer listens.
@@ -187,9 +188,9 @@ that name, and each needs a copy of the key before its own `config init`.
 Next:
   presence check{option}
   presence config show{option}""",
-        file=out,
+        out,
     )
     if path == SETTINGS:
-        print("  sudo systemctl start presence\n  presence status", file=out)
+        print_lines("  sudo systemctl start presence\n  presence status", out)
     else:
-        print(f"  presence run{option}", file=out)
+        print_lines(f"  presence run{option}", out)

@@ -2,17 +2,17 @@
 
 import argparse
 import json
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from presence.cli.command import print_lines
 from presence.config.effective import REQUIRED, EffectiveSetting, Origin, effective
 from presence.config.reading import load_with_lines
 from presence.config.settings import Settings
 
-WIDTH, NAME_WIDTH, VALUE_WIDTH = 80, 29, 25
+NAME_WIDTH, VALUE_WIDTH = 29, 25
 
 
 def start(options: argparse.Namespace) -> int:
@@ -22,7 +22,7 @@ def start(options: argparse.Namespace) -> int:
         print(json.dumps(as_json(options.config, shown), ensure_ascii=False))
     else:
         print(f"# {options.config}")
-        print("\n".join(as_lines(shown)))
+        print_lines("\n".join(as_lines(shown)))
     return 0
 
 
@@ -48,11 +48,7 @@ def _columns(name: str, value: str, origin: str) -> Iterator[str]:
     if len(name + value) < NAME_WIDTH + VALUE_WIDTH:
         yield f"{name}{value} ".ljust(NAME_WIDTH + VALUE_WIDTH) + origin
         return
-    indent = " " * NAME_WIDTH
-    yield from textwrap.wrap(
-        f"{value}   {origin}", WIDTH, initial_indent=name, subsequent_indent=indent,
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
+    yield f"{name}{value}   {origin}"
 
 
 def _value(each: EffectiveSetting) -> str:

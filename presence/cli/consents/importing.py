@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final, TextIO
 
+from presence.cli.command import print_lines
 from presence.cli.consents.bar import Bar
 from presence.cli.consents.options import (
     answer,
@@ -69,7 +70,7 @@ def start(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace, done: Imported) -> int:
     for number, reason in done.bad:
-        print(f"{options.file}:{number}: {reason}", file=sys.stderr)
+        print_lines(f"{options.file}:{number}: {reason}", sys.stderr)
     values = {
         "lines": done.lines,
         "added": done.added,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from presence.cli.command import print_lines
 from presence.cli.consents.options import (
     answer,
     customer,
@@ -150,7 +151,7 @@ def find(options: argparse.Namespace) -> int:
                 _row(options, name, consent, service.clock())
                 found += 1
     if not found:
-        print("no agreement that stands has this reference or these letters", file=sys.stderr)
+        print_lines("no agreement that stands has this reference or these letters", sys.stderr)
     return ExitCode.OK if found else ExitCode.WARN
 
 

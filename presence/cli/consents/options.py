@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from presence.cli.command import print_lines
 from presence.consent_service.import_lines import MAX_SUBJECT_CHARS
 from presence.consent_service.outbox import RevocationOutbox
 from presence.consent_service.service import ConsentService
@@ -78,7 +79,7 @@ def say(
 def warn(doubts: Iterable[str]) -> None:
     """On stderr, so that `--json` stays one object."""
     for doubt in doubts:
-        print(f"presence consents: WARN: {doubt}", file=sys.stderr)
+        print_lines(f"presence consents: WARN: {doubt}", sys.stderr)
 
 
 def answer(options: argparse.Namespace, values: Mapping[str, object], sentence: str) -> int:
@@ -86,5 +87,7 @@ def answer(options: argparse.Namespace, values: Mapping[str, object], sentence: 
     if options.json:
         line = getattr(options, "line", None)
         values = values if line is None else {"line": line, **values}
-    print(json.dumps(values, ensure_ascii=False) if options.json else sentence)
+        print(json.dumps(values, ensure_ascii=False))
+    else:
+        print_lines(sentence)
     return 0

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from presence.cli.command import print_lines
 from presence.cli.consents.bar import Bar
 from presence.cli.consents.options import (
     answer,
@@ -89,7 +90,7 @@ def _say_published(service: ConsentService, options: argparse.Namespace) -> None
     try:
         published = publish_once(service, options)
     except ConsentServiceError as error:
-        print(f"presence consents: not published: {error}", file=sys.stderr, flush=True)
+        print_lines(f"presence consents: not published: {error}", sys.stderr)
         return
     answer(options, _values(published), _sentence(published))
     sys.stdout.flush()
@@ -99,7 +100,7 @@ async def _sent(post: "Post", waiting: list[Path], service: ConsentService) -> b
     try:
         await post.carry(waiting, service.head())
     except BrokerError as error:
-        print(f"presence consents: not sent: {error}", file=sys.stderr, flush=True)
+        print_lines(f"presence consents: not sent: {error}", sys.stderr)
         return False
     return True
 

@@ -42,14 +42,11 @@ def start(options: argparse.Namespace) -> int:
         values,
         f"{options.list}: an empty list in {options.directory}\n"
         f"  now carry {offline} away: three root keys, for two safes and a deputy; two of them "
-        "make a new root.\n"
-        "    They have no passphrase, and whoever has two of them can sign any list. With them "
-        "goes approval.pem:\n"
-        "    it alone says that a list may grow by more than a fifth a day (publish "
-        "--approve-growth)\n"
-        f"  give gateways {root} by hand (consent.root_file), and {output} over HTTPS with client\n"
-        "    certificates or as a folder: it holds keys by which customers are recognised for a "
-        "day\n"
+        "make a new root. They have no passphrase, and whoever has two of them can sign any "
+        "list. With them goes approval.pem: it alone says that a list may grow by more than a "
+        "fifth a day (publish --approve-growth)\n"
+        f"  give gateways {root} by hand (consent.root_file), and {output} over HTTPS with client "
+        "certificates or as a folder: it holds keys by which customers are recognised for a day\n"
         "  then: presence consents add …, presence consents publish",
     )
 
