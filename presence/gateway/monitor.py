@@ -74,6 +74,8 @@ class WatchedRadio(Protocol):
     def path(self) -> str: ...
     @property
     def path_trouble(self) -> str: ...
+    @property
+    def trouble(self) -> str: ...
 
 
 class DoorbellCounts(Protocol):
@@ -242,6 +244,7 @@ class Monitor:
             address=adapter.address if adapter else "",
             path=radio.path if adapter else "",
             path_trouble=radio.path_trouble,
+            trouble=radio.trouble,
         )
 
     def _doorbell(self, people: Mapping[str, int], now: Moment) -> DoorbellState | None:

@@ -18,6 +18,7 @@ from presence.core.recognition.challenge import RejectReason
 from presence.core.recognition.doubt import Doubt
 from presence.edges.host.metrics import Exposition
 from presence.edges.host.status_socket import status_answer
+from presence.errors import RadioFault
 from presence.telemetry import (
     CATALOGUE,
     AuditFailed,
@@ -330,6 +331,17 @@ async def test_an_antenna_is_seen_in_its_place_with_the_adapter_that_serves_it_t
 
     assert (away.place, away.hci, away.address) == (Place.OUTSIDE, "", "")
     assert (found.adapter, found.hci, found.address) == ("hci0", "hci4", "00:1A:7D:DA:71:13")
+
+
+async def test_why_no_scan_runs_is_told_in_our_words() -> None:
+    watched = Watched()
+    watched.radio.condition = Condition.AWAY
+    watched.radio.trouble = RadioFault.BLOCKED.value
+    watched.clock.pass_s(3000)
+
+    steps = next_steps(watched.monitor.look())
+
+    assert any("blocked by rfkill" in step for step in steps)
 
 
 async def test_a_gateway_that_is_disarmed_rests_and_is_not_deaf() -> None:

@@ -44,6 +44,7 @@ class FakeRadio:
     totals: Totals = field(default_factory=Totals)
     path: str = "bluez"
     path_trouble: str = ""
+    trouble: str = ""
 
 
 @dataclass

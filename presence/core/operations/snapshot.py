@@ -157,6 +157,8 @@ class Radio:
     """How what it hears comes to us; empty where no scan has run."""
     path_trouble: str = ""
     """Why that is not as the settings want it."""
+    trouble: str = ""
+    """While no scan runs: which fault, in our words and never in those of an error (R-65)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from presence.core.consent.freshness import PUBLISHING
+from presence.core.consent.freshness import PUBLISHING, Freshness
 from presence.core.operations.entry_report import DIRECTIONS, JUDGED, DelayBounds, EntryReport
 from presence.core.operations.hourly import ENTRIES_STEP
 from presence.core.operations.snapshot import (
@@ -25,6 +25,8 @@ from presence.core.timestamps import rfc3339
 LITTLE_ROOM_BYTES: Final = 200_000_000
 COUNTER_GRACE_S: Final = 900.0
 """A counter is taken for alive after ten minutes; it may come up with us."""
+LEFT_ALONE: Final = (Freshness.STALE, Freshness.DEAD)
+LIST_MORE: Final = "`presence check` says what is in the way"
 BLIND_SOON_S: Final = 7200.0
 """With two windows at hand, keys for 18 hours and more are held: two are left when the service has
 long been silent.
@@ -74,7 +76,8 @@ def next_steps(snapshot: Snapshot) -> list[str]:
             "disarmed: review the notice at the door, then set notice.id and notice.review_by"
         )
     if snapshot.next_step:
-        steps.append(f"list: {snapshot.next_step}")
+        step = f"list: {snapshot.next_step}"
+        steps.append(f"{step} ({LIST_MORE})" if snapshot.freshness in LEFT_ALONE else step)
     if snapshot.freshness in PUBLISHING and _is_blind_soon(snapshot):
         steps.append(
             "keys: the last window is nearly over: ask the consent service for the next one's keys"
@@ -105,12 +108,18 @@ def next_steps(snapshot: Snapshot) -> list[str]:
 def _antenna_steps(snapshot: Snapshot) -> Iterator[str]:
     for radio in snapshot.radios:
         if radio.gap_s:
-            yield f"radio {radio.adapter}: {RADIO_STEPS[radio.state]}"
+            yield f"radio {radio.adapter}: {_radio_step(radio)}"
         if radio.path_trouble:
             yield f"radio {radio.adapter}: {PATH_STEP} ({radio.path_trouble})"
     for satellite in snapshot.satellites:
         if satellite.state is SatelliteState.LOST:
             yield f"satellite {satellite.name}: {SATELLITE_STEP}"
+
+
+def _radio_step(radio: Radio) -> str:
+    if radio.state is RadioState.AWAY and radio.trouble:
+        return f"{radio.trouble}; more: `radio.failed` in the journal"
+    return RADIO_STEPS[radio.state]
 
 
 def _counter_steps(snapshot: Snapshot) -> Iterator[str]:

@@ -118,6 +118,11 @@ class BluezScanner:
         return self._past.trouble
 
     @property
+    def trouble(self) -> str:
+        """Which fault keeps us from scanning; empty while a scan runs."""
+        return self._failing.value if self._failing else ""
+
+    @property
     def condition(self) -> Condition | None:
         return self.care.health.condition if self.care else None
 

@@ -37,7 +37,10 @@ def test_where_all_is_well_nothing_is_to_be_done() -> None:
     ("trouble", "words"),
     [
         ({"armed": False}, "notice.review_by"),
-        ({"freshness": Freshness.STALE, "next_step": NEXT_STEP[Freshness.STALE]}, "newer list"),
+        *(
+            ({"freshness": state, "next_step": NEXT_STEP[state]}, f"{NEXT_STEP[state]} (`presence")
+            for state in (Freshness.STALE, Freshness.DEAD)
+        ),
         ({"key_window_end_utc_s": START_S + 7000}, "next one's keys"),
         ({"key_window_end_utc_s": 0.0}, "next one's keys"),
         *(
@@ -55,6 +58,10 @@ def test_where_all_is_well_nothing_is_to_be_done() -> None:
         (
             {"radios": (Radio("hci1", RadioState.LISTENING, 0, path_trouble="bind: EPERM"),)},
             "radio hci1: heard over D-Bus, not as radio.path wants it",
+        ),
+        (
+            {"radios": (Radio("hci1", RadioState.AWAY, 70, trouble="it is blocked"),)},
+            "radio hci1: it is blocked; more: `radio.failed` in the journal",
         ),
         ({"storage_failing": True}, "make room"),
         (

@@ -250,9 +250,11 @@ async def test_an_adapter_that_is_pulled_out_and_put_back_is_heard_again_and_tol
         radio.adapter.unplug()
         await until(lambda: len(radio.adapter.asked_for) > 3)
         assert radio.scanner.condition is Condition.AWAY
+        assert radio.scanner.trouble == RadioFault.NO_ADAPTER.value
         assert radio.scanner.serves is None
         radio.adapter.fault = None
         await radio.hears()
+        assert radio.scanner.trouble == ""
 
     [failed] = radio.of(RadioFailed)
     assert failed.reason.startswith("hci0 went away")
