@@ -57,15 +57,12 @@ NEXT_STEP: Final[Mapping[Freshness, str]] = {
     Freshness.AGING: Sentence(
         "the list grows old: is the consent service still publishing, and does it reach us?"
     ),
-    Freshness.STALE: Sentence(
-        "the list's lease is over, nothing is published: `presence check`, then bring a newer list"
-    ),
+    Freshness.STALE: Sentence("the list's lease is over, nothing is published: bring a newer list"),
     Freshness.CLOCK_BAD: Sentence(
         "the clock is not to be believed: `timedatectl set-ntp true`, then wait"
     ),
     Freshness.DEAD: Sentence(
-        "no list for 36 hours, its keys are wiped: mend the way to the consent "
-        "service (`presence check`)"
+        "no list for 36 hours, its keys are wiped: mend the way to the consent service"
     ),
 }
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from dbus_fast import BusType, DBusError, Message, MessageType
 from dbus_fast.aio import MessageBus
 
-from presence.errors import RadioError, RadioFault
+from presence.errors import RadioError, RadioFault, reason_of
+from presence.language import Sentence
 
 BLUEZ: Final = "org.bluez"
 ADAPTER: Final = "org.bluez.Adapter1"
@@ -66,13 +67,12 @@ class BluezBus:
                 async with asyncio.timeout(call_s):
                     await raw.connect()
             except TimeoutError:
-                raise NoAnswer(
-                    RadioFault.NO_BLUEZ, f"no D-Bus: no answer within {call_s:g} s"
-                ) from None
+                silent = Sentence(
+                    "the system's D-Bus does not answer within {seconds:g} s", seconds=call_s
+                )
+                raise NoAnswer(RadioFault.NO_BLUEZ, silent) from None
             except OSError as error:
-                raise RadioError(
-                    RadioFault.NO_BLUEZ, f"no D-Bus: {error.strerror or error}"
-                ) from error
+                raise RadioError(RadioFault.NO_BLUEZ, _no_bus(error)) from error
             yield cls(raw, call_s)
         finally:
             raw.disconnect()
@@ -130,6 +130,12 @@ class BluezBus:
             text = reply.body[0] if reply.body else reply.error_name
             raise RadioError(_fault(reply.error_name or "", message), f"{what}: {text}")
         return list(reply.body)
+
+
+def _no_bus(error: OSError) -> Sentence:
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return Sentence("the system's D-Bus is not there")
+    return Sentence("the system's D-Bus cannot be reached: {reason}", reason=reason_of(error))
 
 
 def _fault(name: str, message: Message) -> RadioFault:

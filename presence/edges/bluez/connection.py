@@ -36,6 +36,7 @@ from presence.edges.bluez.pace import PACE, Pace
 from presence.edges.host.logs import vouch_for
 from presence.edges.host.usb import usb_path_of
 from presence.errors import RadioError, RadioFault
+from presence.language import Sentence
 
 _RULES: Final = (
     f"type='signal',sender='{DAEMON}',member='NameOwnerChanged',arg0='{BLUEZ}'",
@@ -125,8 +126,10 @@ class Bluez:
             return _named(name, found, others)
         free = [each for each in found if not any(each.bears(other) for other in others)]
         if not free:
-            taken = f" but {', '.join(map(str, found))}, which is taken" if found else ""
-            raise RadioError(RadioFault.NO_ADAPTER, f"no adapter is there{taken}")
+            taken = ", ".join(map(str, found))
+            words = Sentence("no adapter is there but {adapters}, which is taken", adapters=taken)
+            nobody = Sentence("no adapter is there")
+            raise RadioError(RadioFault.NO_ADAPTER, words if found else nobody)
         return next((adapter for adapter in free if adapter.powered), free[0])
 
     async def watch(self, name: str) -> None:
@@ -171,9 +174,8 @@ class Bluez:
         try:
             await self._bus.call_daemon("StartServiceByName", "su", [BLUEZ, 0])
         except RadioError as error:
-            raise RadioError(
-                RadioFault.NO_BLUEZ, f"bluetoothd is not there: {error.detail}"
-            ) from error
+            words = Sentence("bluetoothd is not there: {reason}", reason=error.detail)
+            raise RadioError(RadioFault.NO_BLUEZ, words) from error
         return await self._name_owner()
 
     async def _name_owner(self) -> str:
@@ -205,8 +207,10 @@ class Bluez:
 def _named(name: str, found: list[Adapter], others: Collection[str]) -> Adapter:
     those = [adapter for adapter in found if adapter.bears(name)]
     if not those:
-        there = f"; there: {', '.join(map(str, found))}" if found else ", and no other"
-        raise RadioError(RadioFault.NO_ADAPTER, f"{name} is not there{there}")
+        there = ", ".join(map(str, found))
+        words = Sentence("{name} is not there; there: {adapters}", name=name, adapters=there)
+        alone = Sentence("{name} is not there, and no other", name=name)
+        raise RadioError(RadioFault.NO_ADAPTER, words if found else alone)
     if len(those) > 1:
         both = " and ".join(map(str, those))
         raise RadioError(RadioFault.SHARED_NAME, f"{name} is the address of {both}")

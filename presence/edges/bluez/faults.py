@@ -22,6 +22,9 @@ ERRORS: Final = (
 of something; bleak asserts that a reply is a reply.
 """
 
+MOST_LETTERS: Final = 200
+"""Of a reason."""
+
 _SIGNS: Final = (
     ("ServiceUnknown", RadioFault.NO_BLUEZ),
     ("NameHasNoOwner", RadioFault.NO_BLUEZ),
@@ -56,6 +59,6 @@ def fault_of(error: BaseException) -> RadioFault:
 
 
 def reason_of(error: BaseException) -> str:
-    """For the journal: short, and never empty."""
+    """For the journal: short, and never empty. A sentence of ours stays one, to be translated."""
     words = error.detail if isinstance(error, RadioError) else errors.reason_of(error)
-    return words[:200] or type(error).__name__
+    return (words if len(words) <= MOST_LETTERS else words[:MOST_LETTERS]) or type(error).__name__

@@ -9,7 +9,9 @@ from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
 
 from presence.edges.bluez.bus import ADAPTER, BLUEZ, GATT, MONITORS, BluezBus, NoAnswer
+from presence.edges.bluez.faults import reason_of
 from presence.errors import RadioError, RadioFault
+from presence.language import Sentence, language_named
 
 pytestmark = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
@@ -74,7 +76,18 @@ async def test_nobody_nothing_and_no_bus_are_told_apart(bus: str) -> None:
         await bluez.raw.wait_for_disconnect()
         with pytest.raises(RadioError, match="the connection to D-Bus was lost"):
             await bluez.call("/", f"{ADAPTER}.Do")
-    with pytest.raises(RadioError, match="no D-Bus: No such file") as no_bus:
+    with pytest.raises(RadioError, match=r"^the system's D-Bus is not there:") as no_bus:
         async with BluezBus.connect(call_s=1, address="unix:path=/nowhere/bus"):
             raise AssertionError
     assert {nobody.value.fault, no_bus.value.fault} == {RadioFault.NO_BLUEZ}
+
+
+@pytest.mark.parametrize(("language", "words"), [("fi", "D-Busia ei ole"), ("sv", "finns inte")])
+async def test_that_there_is_no_bus_is_said_in_the_language_of_whoever_reads(
+    language: str, words: str
+) -> None:
+    with pytest.raises(RadioError) as no_bus:
+        async with BluezBus.connect(call_s=1, address="unix:path=/nowhere/bus"):
+            raise AssertionError
+    finding = Sentence("no scan: {reason}", reason=reason_of(no_bus.value))
+    assert words in language_named(language).say(finding)

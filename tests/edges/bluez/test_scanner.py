@@ -710,9 +710,11 @@ async def test_an_adapter_that_rfkill_blocks_is_not_fought_over(bus: str, tmp_pa
         assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.BLOCKED.value
         await asyncio.sleep(5 * HURRY.retry_s)
         assert radio.telemetry.names() == ["radio.failed"]
+        assert radio.scanner.trouble == RadioFault.BLOCKED.value
         blocked.blocked = False
         bluez.power("hci0", True)  # as bluetoothd does when the block is gone
         await hears(bluez, radio)
+        assert radio.scanner.trouble == ""
 
 
 @pytest.mark.requirement("R-19")
