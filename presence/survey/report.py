@@ -32,6 +32,12 @@ from presence.survey.report_style import STYLE
 from presence.survey.shares import counted, expected, found_after, share
 from presence.survey.walking import WORDS, Tuning, value_words
 
+BY_HAND: Final = (
+    Sentence("Height of each antenna, in metres"),
+    Sentence("Where each hangs, in words"),
+    Sentence("Photo of each: file or number"),
+)
+"""What only whoever hung them knows; filled in on paper."""
 VIEWPORT: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 
@@ -160,11 +166,12 @@ class _Page:
     def _rates(self, tuned: Tuning) -> Iterator[str]:
         heads = (Sentence("counted"), Sentence("this phone"), Sentence("any phone"))
         named = "".join(f'<th class="n">{self._text(head)}</th>' for head in heads)
-        yield f"<table><tr><th></th>{named}</tr>"
+        yield f'<table class="rates"><thead><tr><th></th>{named}</tr></thead>'
         columns: list[tuple[Sentence, Assessment]] = [(Sentence("suggested"), tuned.assessed_new)]
         if tuned.changes():
             columns.append((Sentence("present"), tuned.assessed_now))
         for name, assessed in columns:
+            yield "<tbody>"
             for kind, rate in assessed.rates.items():
                 row = Sentence("{settings}: {mistake}", settings=name, mistake=WORDS[kind])
                 cells = (counted(rate), expected(rate), share(rate.any_phone))
@@ -172,7 +179,7 @@ class _Page:
                 yield f"<tr>{self._cell(row)}{numbers}</tr>"
             row = Sentence("{settings}: found after the bell", settings=name)
             times = self._text(found_after(assessed))
-            yield f'<tr>{self._cell(row)}<td class="n" colspan="3">{times}</td></tr>'
+            yield f'<tr>{self._cell(row)}<td class="n" colspan="3">{times}</td></tr></tbody>'
         yield "</table>"
         note = Sentence(
             "Counted: wrong walks of all. (≤): 95 % sure that no more, for so few walks. Any "
@@ -218,6 +225,8 @@ class _Page:
         yield f'<h2>{title}</h2><table class="record">'
         for name, value in self._record_rows().items():
             yield f"<tr><th>{self._text(name)}</th><td>{value}</td></tr>"
+        for name in BY_HAND:
+            yield f'<tr class="hand"><th>{self._text(name)}</th><td></td></tr>'
         yield "</table>"
         technician = self._html(Sentence("Technician: name, date, signature"))
         shop = self._html(Sentence("For the shop: name, date, signature"))

@@ -80,6 +80,9 @@ def test_it_is_a_commissioning_record(outcome: SurveyOutcome) -> None:
         "M. &lt;b&gt;Meikäläinen",
         "Technician: name, date, signature",
         "For the shop: name, date, signature",
+        "Height of each antenna, in metres",
+        "Where each hangs, in words",
+        "Photo of each: file or number",
     ):
         assert words in record, words
     assert "not written by this visit" in page(outcome)
@@ -103,3 +106,13 @@ def test_a_machine_is_called_as_its_maker_names_it(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert machine_model(tmp_path) == model
+
+
+def test_on_paper_rows_that_belong_together_stay_so_below_their_header(
+    outcome: SurveyOutcome,
+) -> None:
+    html = page(outcome)
+    rates = html.partition('<table class="rates">')[2].partition("</table>")[0]
+    assert rates.startswith("<thead><tr><th></th>")
+    assert rates.count("<tbody>") == rates.count("</tbody>") in (1, 2)
+    assert ".rates, .record { break-inside: avoid; }" in html.partition("@media print")[2]
