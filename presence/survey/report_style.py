@@ -25,7 +25,7 @@ td, th { padding: 0.2rem 0.5rem 0.2rem 0; vertical-align: top; text-align: left;
 th { font-weight: 600; color: var(--soft); }
 td.w { white-space: nowrap; }
 td.n, th.n { text-align: right; white-space: nowrap; }
-.hand th { padding-bottom: 1.4rem; }
+.hand th { padding-bottom: 0.7rem; }
 .record th { width: 9rem; } .record code { overflow-wrap: anywhere; }
 .PASS, .WARN, .FAIL { font-weight: 700; padding: 0 0.5rem; border-radius: 3px; color: #fff; }
 .PASS { background: #15803d; } .WARN { background: #b45309; } .FAIL { background: #be123c; }
@@ -52,6 +52,8 @@ svg { width: 100%; height: auto; font: 11px system-ui, "DejaVu Sans", sans-serif
   :root { color-scheme: light; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { margin: 0; padding: 0; max-width: none; font-size: 11px; }
   td, th { padding-top: 2px; padding-bottom: 2px; }
+  .record th { width: 15rem; } .sign { margin-top: 2rem; }
+  .foot { margin-top: 0.4rem; font-size: 0.7rem; }
   tr, .chart, .rates, .record { break-inside: avoid; }
   @page { size: A4; margin: 13mm; }
 }
