@@ -6,20 +6,8 @@ from pathlib import Path
 import pytest
 
 from presence.cli import main
-from presence.core.operations.audit_chain import ChainLink, encode
-from presence.edges.host.audit_files import FILE_NAME
+from tests.support.audit_logs import write_audit_log
 from tests.support.shops import Shop
-
-
-def written(state: Path) -> None:
-    state.mkdir(parents=True)
-    first, link = encode(
-        "gateway.started", {"version": "1.2"}, at="2026-11-23T14:05:07Z", after=ChainLink()
-    )
-    second, _ = encode(
-        "technician.asked", {"asked": "metrics", "uid": 1000}, at="2026-11-23T15:00:00Z", after=link
-    )
-    (state / FILE_NAME).write_bytes(first + second + b"not a line\n")
 
 
 def test_show_tells_each_record_in_a_sentence_in_the_shops_time(
@@ -32,7 +20,7 @@ def test_show_tells_each_record_in_a_sentence_in_the_shops_time(
             "gateway: gw-1", "gateway: gw-1, time_zone: Europe/Helsinki"
         )
     )
-    written(shop.folder / "state")
+    write_audit_log(shop.folder / "state")
     assert main(["audit", "show", "--config", str(shop.config)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [
@@ -46,7 +34,7 @@ def test_show_of_a_folder_alone_uses_the_machines_time_and_json_prints_the_lines
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", "UTC")
-    written(tmp_path / "state")
+    write_audit_log(tmp_path / "state")
     show = ["audit", "show", "--state-dir", str(tmp_path / "state")]
     assert main([*show, "--json"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -9,7 +9,7 @@ import pytest
 from presence.cli import main
 from presence.cli.command import print_lines
 from presence.core.operations.status import as_json
-from tests.cli.test_audit import written
+from tests.support.audit_logs import write_audit_log
 from tests.support.builders import ANNA, base64url
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry
@@ -54,7 +54,7 @@ def test_whatever_is_said_is_wrapped_with_each_word_whole(
 ) -> None:
     monkeypatch.setattr("presence.cli.status.asked", lambda _path: as_json(WELL))
     state = tmp_path / "audited"
-    written(state)
+    write_audit_log(state)
     acme = str(tmp_path / "acme")
     main(["consents", "init", "--directory", acme, "--list", "acme/fi-0042"])
     add = ["consents", "add", "--directory", acme, "anna", "--until", "+300d"]

@@ -110,9 +110,7 @@ def user_channel_radios(
 
 
 class UserChannelScanner:
-    """One radio. `heard` (advertisements), `started` (scans), `condition` and `totals` are for
-    metrics and health, about no person.
-    """
+    """One radio. `heard` advertisements, `started` scans, and `totals` are about no person."""
 
     mode = RadioMode.PASSIVE
     path = HearingPath.USER_CHANNEL
@@ -153,7 +151,6 @@ class UserChannelScanner:
         self._signs = 0
         """Signs of life of anybody, since the last look for them."""
         self._woken = asyncio.Event()
-        self._failing: RadioFault | None = None
         self._failure: RadioError | None = None
         """The last, until a scan runs again."""
         self._scanned: tuple[Served, ScanKind] | None = None
@@ -161,8 +158,7 @@ class UserChannelScanner:
 
     @property
     def trouble(self) -> str:
-        """Which fault keeps us from scanning; empty while a scan runs."""
-        return self._failing.value if self._failing else ""
+        return self._failure.fault.value if self._failure else ""
 
     @property
     def condition(self) -> Condition | None:
@@ -348,7 +344,7 @@ class UserChannelScanner:
 
     def _began(self, kind: ScanKind) -> None:
         self.started += 1
-        self._failing = self._failure = None
+        self._failure = None
         if self.serves:
             self._scanned = (self.serves, kind)
         today = self.serves.name if self.serves else None
@@ -377,7 +373,7 @@ class UserChannelScanner:
         """Log each kind of fault once, until a scan runs again."""
         if self.care:
             self.care.health.away()
-        if error.fault is not self._failing:
+        if self._failure is None or error.fault is not self._failure.fault:
             self._emit(
                 RadioFailed(
                     adapter=self.antenna,
@@ -386,7 +382,7 @@ class UserChannelScanner:
                     next_step=error.fault.value,
                 )
             )
-        self._failing, self._failure = error.fault, error
+        self._failure = error
 
     async def _rest(self) -> None:
         """Until the shop opens."""
