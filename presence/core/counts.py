@@ -23,11 +23,13 @@ class Persons:
         self.hour = 0
         """Which one it is; who was noted in it need not be noted again."""
 
-    def note(self, count: str, ref: bytes) -> None:
-        seen = self._seen.get(count)
-        if seen is None:
-            seen = self._seen[count] = set()
-        seen.add(hash(ref))
+    def note(self, count: str, ref: bytes, *more: str) -> None:
+        """In this count, and in more of them."""
+        for each in (count, *more):
+            seen = self._seen.get(each)
+            if seen is None:
+                seen = self._seen[each] = set()
+            seen.add(hash(ref))
 
     def take(self) -> dict[str, int]:
         """How many there are by count, and forget them."""

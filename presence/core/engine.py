@@ -287,8 +287,7 @@ class Engine:
     def _hold_back(self, ref: bytes, doubt: Doubt) -> Step:
         """It may be a recording, and so may what came before it. Answers at the bell count on."""
         self.counts.suspect[doubt] += 1
-        self.counts.persons.note("held_back", ref)
-        self.counts.persons.note(f"held_back.{doubt}", ref)
+        self.counts.persons.note("held_back", ref, f"held_back.{doubt}")
         if doubt in SUSPECT:
             self.visits.forget_broadcasts(ref)
         return NOTHING

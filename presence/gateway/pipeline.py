@@ -236,7 +236,10 @@ class Pipeline:
         for outgoing in outgoings:
             if published:
                 self.published += 1
-                self._note_hearing("published", "heard", outgoing)
+                # Entries alone: one visit over the border of an hour would be two people.
+                entered = outgoing.type is EventType.ENTERED
+                heard = [f"heard.{outgoing.audience}"] if entered else []
+                self.engine.counts.persons.note("published", outgoing.ref, *heard)
             self.outbox.pending.pop(outgoing.id)
         try:
             self._store.remove(*[outgoing.id for outgoing in outgoings])
@@ -245,22 +248,15 @@ class Pipeline:
 
     def refused(self, outgoing: Outgoing, code: int) -> None:
         """The broker refused the event with this reason code, for good or for now."""
-        persons = self.engine.counts.persons
-        persons.note("refused", outgoing.ref)
-        persons.note(f"refused.{code}", outgoing.ref)
+        self.engine.counts.persons.note("refused", outgoing.ref, f"refused.{code}")
 
     def unheard(self, outgoing: Outgoing, *, again: bool) -> None:
         """Nobody was subscribed to it as it was sent: for the first time, or again."""
         if not again:
-            self._note_hearing("unheard", "unheard", outgoing)
+            entered = outgoing.type is EventType.ENTERED
+            unheard = [f"unheard.{outgoing.audience}"] if entered else []
+            self.engine.counts.persons.note("unheard", outgoing.ref, *unheard)
         self.engine.dispatcher.unheard(outgoing)
-
-    def _note_hearing(self, count: str, of_audience: str, outgoing: Outgoing) -> None:
-        persons = self.engine.counts.persons
-        persons.note(count, outgoing.ref)
-        # By audience entries alone: one visit over the border of an hour would be two people.
-        if outgoing.type is EventType.ENTERED:
-            persons.note(f"{of_audience}.{outgoing.audience}", outgoing.ref)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
         """Another gateway sent it, under this id."""
