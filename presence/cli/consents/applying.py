@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ ACTIONS: Final = (
 OF_THE_COMMAND: Final = {"help", "directory", "json", "verbose", "no-color", "loop", "every"}
 ITSELF: Final = {"add": ("identity-key",), "settings": ("taxonomy", "places")}
 """In a line these are themselves, where an option names a file or nothing can be typed."""
+MISSING: Final = "the following arguments are required: "
+"""Says argparse."""
 
 
 def start(options: argparse.Namespace) -> int:
@@ -51,7 +54,8 @@ def start(options: argparse.Namespace) -> int:
             except PresenceError as error:
                 restorer.finish()
                 bad += 1
-                print(json.dumps({"line": number, "error": str(error)}, ensure_ascii=False))
+                why = _in_keys(str(error)) if isinstance(error, UsageError) else str(error)
+                print(json.dumps({"line": number, "error": why}, ensure_ascii=False))
             sys.stdout.flush()  # whoever waits for this answer before the next line
         restorer.finish()
     return ExitCode.WARN if bad or restorer.bad else ExitCode.OK
@@ -142,3 +146,14 @@ def _parsed(top: Parser, words: list[str]) -> argparse.Namespace:
     except SystemExit:
         first = (said.getvalue().splitlines() or ["cannot be used"])[0]
         raise UsageError(first.partition(": ")[2] or first) from None
+
+
+def _in_keys(error: str) -> str:
+    """What was said of options, in the words of a line: `--chain-wide` is its `chain_wide`."""
+    if error.startswith(MISSING):
+        error = f"missing: {error.removeprefix(MISSING).replace('ID', 'id')}"
+    error = error.removeprefix("argument ").replace(
+        "ignored explicit argument", "true or false, and not"
+    )
+    error = error.replace("is not an option", "is no word of this action")
+    return re.sub(r"--([a-z][a-z-]*)", lambda name: name[1].replace("-", "_"), error)

@@ -90,10 +90,10 @@ def test_each_line_is_an_action_and_has_an_answer_under_its_number(desk: Desk) -
         ({"id": "anna"}, "action: None is none: use add, narrow"),
         ({"action": "puse", "id": "anna"}, "did you mean pause?"),
         ({"action": "rotate", "role": "root"}, "'rotate' is none"),
-        ({"action": "pause", "id": "anna", "untl": "+1d"}, "did you mean --until?"),
+        ({"action": "pause", "id": "anna", "untl": "+1d"}, "did you mean until?"),
         ({"action": "pause", "id": "anna", "until": "soon"}, "+90d"),
-        ({"action": "pause", "id": "anna", "until": "2001-01-01"}, "--until lies in the past"),
-        ({"action": "narrow"}, "required: ID"),
+        ({"action": "pause", "id": "anna", "until": "2001-01-01"}, "until lies in the past"),
+        ({"action": "narrow"}, "missing: id"),
         ({"action": "withdraw", "id": "nobody"}, "no agreement in force"),
         ({"action": "withdraw", "id": "-"}, "the id itself"),
         ({**BERIT, "identity_key": "zz"}, "32 hex digits"),
@@ -127,4 +127,20 @@ def test_the_list_and_what_is_found_in_it_name_no_key(desk: Desk) -> None:
     assert [each["id"] for each in desk.typed("find", "--", added["ref"])] == ["anna"]
     assert desk.code == 0
     assert desk.typed("find", "zz") == []
+    assert desk.code == 1
+
+
+def test_a_mistake_in_a_line_is_named_by_the_lines_own_keys(desk: Desk) -> None:
+    answers = desk.apply(
+        {"action": "add"},
+        {"action": "add", "id": "anna", "until": "+3d", "chain_wide": "yes"},
+        {"action": "add", "id": "anna", "until": "+3d", "categry": "ap2:1551=+3d"},
+        {"action": "add", "id": "anna", "until": "+3d", "again": "ap2:1551"},
+    )
+    assert [answer["error"] for answer in answers] == [
+        "missing: id, until",
+        "chain_wide: true or false, and not 'yes'",
+        "categry is no word of this action: did you mean category?",
+        "again ap2:1551: name it as category or purpose, too",
+    ]
     assert desk.code == 1
