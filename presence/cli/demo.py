@@ -33,7 +33,11 @@ def start(options: argparse.Namespace) -> int:
         work = play(
             speed=options.speed, seed=options.seed, prefer=options.broker, audience=audience
         )
-        account = asyncio.run(unless_terminated(work))
+        try:
+            account = asyncio.run(unless_terminated(work))
+        except KeyboardInterrupt:
+            print("stopped: keys, list and broker of the play are gone", file=sys.stderr)
+            return ExitCode.INTERRUPTED
         if account is None:
             return ExitCode.TERMINATED
         audience.account(account_lines(account))

@@ -61,7 +61,10 @@ def _syntax_problem(error: yaml.MarkedYAMLError, name: str) -> str:
     if error.context:
         since = f" (line {error.context_mark.line + 1})" if error.context_mark else ""
         what += f", {_without_quotations(error.context)}{since}"
-    return f"{where}: is not YAML: {what}: check indents, colons and quotes near this line"
+    look = "check indents, colons and quotes near this line"
+    if "found character '\\t'" in what:
+        look = "indent with spaces, no tabs"
+    return f"{where}: is not YAML: {what}: {look}"
 
 
 def _without_quotations(message: str) -> str:

@@ -499,7 +499,8 @@ TEXTS = [
     ("store:\n  chain: [a\nnotice: b\n", "presence.yaml:3: is not YAML: expected ',' or ']'"),
     (
         "store:\n\tchain: a\n",
-        "presence.yaml:2: is not YAML: found character '\\t' that cannot start any token",
+        "found character '\\t' that cannot start any token, while scanning for the next token: "
+        "indent with spaces, no tabs",
     ),
     ("store: a: b\n", "presence.yaml:1: is not YAML: mapping values are not allowed here"),
     ("store: *absent\n", "presence.yaml:1: is not YAML: found undefined alias …"),
