@@ -13,10 +13,18 @@ const { document } = await new Parser().parse(file('../../docs/asyncapi.yaml'));
 const config = { expand: { messageExamples: true } }; // the page has no script that would open them
 const body = renderToStaticMarkup(createElement(component.default, { schema: document, config }));
 const style = file('node_modules/@asyncapi/react-component/styles/default.min.css');
+// The component measures its window and puts examples beside the text; without a script they stand below it.
+const fitted = `body{margin:0}
+.aui-root>div{display:block;overflow-wrap:anywhere}
+.aui-root .panel--right{display:none}
+.aui-root .panel-item{display:block;max-width:72rem}
+.aui-root .panel-item--center,.aui-root .panel-item--right{width:auto}
+.aui-root pre{white-space:pre-wrap}`;
+const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">`;
 mkdirSync(new URL('dist', import.meta.url), { recursive: true });
 writeFileSync(
   new URL('dist/asyncapi.html', import.meta.url),
-  `<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>${document.info().title()}</title><style>${style}</style>\n${body}</html>\n`,
+  `<!doctype html>\n<html lang="en">${head}<title>${document.info().title()}</title><style>${style}${fitted}</style>\n${body}</html>\n`,
 );
 
 const wanted = [
