@@ -2,9 +2,10 @@
 is greeted.
 
 One machine stands for three: the chain's server (consent service and HTTPS), the broker, the
-gateway. Nothing is set by hand that docs/install.md does not tell to set; its shell blocks are run
-as they stand there (`documented`). One JSON line for each part in /out/results; a part that raises
-ends the day, for the next one builds on it.
+gateway. Nothing is set by hand that docs/install.md does not tell to set. Its blocks of the
+authority, the broker and the gateway's files are run as they stand there (`documented`); of the
+first one the steps are taken, with options where it asks. One JSON line for each part in
+/out/results; a part that raises ends the day, for the next one builds on it.
 """
 
 import json
