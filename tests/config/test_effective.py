@@ -103,10 +103,6 @@ def test_no_secret_and_no_way_to_one_is_shown(shown: dict[str, EffectiveSetting]
     assert (shown["mqtt.username"].given, shown["identity.irk_file"].given) == (True, False)
 
 
-def test_lines_fit_a_terminal(shown: dict[str, EffectiveSetting]) -> None:
-    assert [line for line in as_lines(list(shown.values())) if len(line) > 80] == []
-
-
 def test_the_json_is_the_golden_one_and_as_the_schema_has_it(
     shown: dict[str, EffectiveSetting],
 ) -> None:
