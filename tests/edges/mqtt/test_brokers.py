@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -98,6 +99,10 @@ async def test_a_name_that_nobody_knows_is_tried_itself_so_that_its_failure_is_t
 
 async def test_the_resolver_gives_each_address_once() -> None:
     assert await look_up("127.0.0.1", 1883) == ["127.0.0.1"]
+    try:
+        socket.getaddrinfo("localhost", 1883)
+    except OSError:
+        pytest.skip("this machine has no name for itself: /etc/hosts")
     assert FIRST in await look_up("localhost", 1883)
 
 
