@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from presence.cli.agreed import agreed_lines
 from presence.cli.command import print_lines
 from presence.config import Settings, load_settings
 from presence.config.rules import site_of
@@ -177,12 +178,10 @@ def _lines_of_entry(entry: Mapping[str, Any]) -> Iterator[str]:
     yield f"purposes    {', '.join(entry['purposes']) or 'none'}"
     for each in entry["categories"]:
         yield f"category    {each['category']}, {each['from']} to {each['until']}"
-    for category in entry["refused_categories"]:
-        yield f"refused     {category}"
-    stores = entry["stores"]
-    yield f"stores      {stores if isinstance(stores, str) else ', '.join(stores)}"
-    yield f"told to     {', '.join(entry['told_to']) or 'nobody'}"
-    if entry["flags"]:
-        yield f"flags       {', '.join(entry['flags'])}"
-    if entry["loudness_db"]:
-        yield f"loudness    its model of phone sends {entry['loudness_db']} dB louder"
+    yield from agreed_lines(
+        refused=entry["refused_categories"],
+        stores=entry["stores"],
+        told_to=entry["told_to"],
+        flags=entry["flags"],
+        loudness_db=entry["loudness_db"],
+    )

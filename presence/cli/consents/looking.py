@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from presence.cli.agreed import agreed_lines
 from presence.cli.command import print_lines
 from presence.cli.consents.options import (
     answer,
@@ -106,24 +107,21 @@ def _agreed(consent: Consent, notice: str, now_s: float) -> dict[str, object]:
 
 
 def _lines_of_agreement(values: Mapping[str, Any], *, paused: str) -> Iterator[str]:
-    """As `presence subject-report` says it."""
     yield f"reference   {values['ref']}"
     yield f"valid       {values['from']} to {values['until']}"
     if paused:
-        yield f"paused      {paused.removeprefix('paused ')}"
+        yield f"paused      {paused}"
     yield f"notice      {values['notice'] or 'not known'}"
     yield f"purposes    {', '.join(values['purposes'])}"
     for category, end in values["categories"].items():
         yield f"category    {category}, to {end}{', over' if category in values['over'] else ''}"
-    for category in values["refused"]:
-        yield f"refused     {category}"
-    stores = values["stores"]
-    yield f"stores      {stores if isinstance(stores, str) else ', '.join(stores)}"
-    yield f"told to     {', '.join(values['audiences']) or 'nobody'}"
-    if values["flags"]:
-        yield f"flags       {', '.join(values['flags'])}"
-    if values["loudness_db"]:
-        yield f"loudness    its model of phone sends {values['loudness_db']} dB louder"
+    yield from agreed_lines(
+        refused=values["refused"],
+        stores=values["stores"],
+        told_to=values["audiences"],
+        flags=values["flags"],
+        loudness_db=values["loudness_db"],
+    )
 
 
 def _pause(consent: Consent, now_s: float) -> str:
@@ -132,7 +130,7 @@ def _pause(consent: Consent, now_s: float) -> str:
     if until_s <= now_s:
         return ""
     end = "`presence consents resume`" if until_s == math.inf else rfc3339(until_s)
-    return f"paused until {end}"
+    return f"until {end}"
 
 
 def listed(options: argparse.Namespace) -> int:
@@ -165,7 +163,7 @@ def _row(options: argparse.Namespace, name: str, consent: Consent, now_s: float)
         "purposes": sorted(consent.purposes),
     }
     paused = _pause(consent, now_s)
-    words = f"{values['ref']}  {values['until']}  {name}{f', {paused}' if paused else ''}"
+    words = f"{values['ref']}  {values['until']}  {name}{f', paused {paused}' if paused else ''}"
     answer(options, values, words)
 
 
