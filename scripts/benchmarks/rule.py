@@ -16,7 +16,7 @@ from scripts.benchmarks import subjects
 from scripts.benchmarks.figure import ROUNDS, SLICE, Figure, interleaved_ns
 
 GOAL_NS: Final = 1_000
-"""Issue 17, "costs ≤ 1 µs a sighting"."""
+"""docs/design.md#performance."""
 PHONES: Final = 100
 PACKETS_A_SECOND: Final = 4
 SPREAD_DB: Final = 4
