@@ -11,7 +11,7 @@ import pytest
 
 from presence.diagnosis.marks import spellings
 from scripts.stores.customers import pairwise_key
-from tests.support.brokers import mosquitto, needs_mosquitto
+from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import (
     ANNA,
     OFFERS,
@@ -59,7 +59,9 @@ async def test_a_bundle_of_a_gateway_that_heard_strangers_and_a_customer_names_n
             sys.executable, "-m", "tests.support.shop_process", shop.config, str(COUNT),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=ROOT,
         )  # fmt: skip
-        out, _ = await process.communicate()
+        # Without a subscriber it would keep the event, and wait until that expires.
+        async with listener(broker.port):
+            out, _ = await process.communicate()
         log = tmp_path / "log"
         key, event = window_keys(ANNA, now_s)[0].key, "mfrggzdfmztwq2lknnwg23tpob"
         planted = {
