@@ -73,7 +73,7 @@ async def judged(
         customers=read_customers(customers),
         listen=("127.0.0.1", wire),
         quiet=bool(quiet),
-        patience_s=5 if quiet else 15,
+        patience_s=3 if quiet else 8,
     )
 
     def say(said: object) -> None:

@@ -113,9 +113,8 @@ def test_the_demo_ends_by_itself_with_an_account_that_adds_up(broker, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("broker", BROKERS)
-def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account(broker):
-    plain = command("--no-tui", "--broker", broker)
+def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account():
+    plain = command("--no-tui")  # with whichever broker is there: the lines are the same
     done = subprocess.run(plain, capture_output=True, check=False, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stdout + done.stderr
     for happening in (

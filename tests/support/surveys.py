@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -87,6 +88,12 @@ def walked(*, side_db: int = 12, rounds: int = 3, phones: int = 2) -> Walks:
         PLACES,
         ("Pixel 7", "iPhone 13"),
     )
+
+
+@cache
+def a_tuning(*, side_db: int = 12, rounds: int = 3, phones: int = 2) -> Tuning:
+    """By such walks, once: it takes seconds. Nobody changes it."""
+    return tuned_by(walked(side_db=side_db, rounds=rounds, phones=phones))
 
 
 def tuned_by(walks: Walks) -> Tuning:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -102,8 +103,12 @@ def shop() -> Iterator[Practice]:
         yield one
 
 
+PARSER = cache(parser)
+"""Made once, and only if a test asks: hundreds of examples parse a line."""
+
+
 def options_of(*words: str | Path) -> Namespace:
-    return parser().parse_args(["scan-test", *map(str, words)])
+    return PARSER().parse_args(["scan-test", *map(str, words)])
 
 
 def phones_of(shop: Practice, consents: ConsentList | None = None) -> TestPhones:

@@ -24,7 +24,7 @@ from presence.survey.session import Session
 from presence.survey.shares import counted, expected
 from presence.survey.visit_plan import Plan
 from presence.survey.walking import WORDS
-from tests.support.surveys import EmptyShop, Technician, scan_test, tuned_by, walked
+from tests.support.surveys import EmptyShop, Technician, a_tuning, scan_test
 
 COLUMNS: Final = 80
 
@@ -102,10 +102,10 @@ def test_figures_and_tables_have_room_for_their_words(code: str) -> None:
     assert max(map(len, heads + rows)) < TABLE[0]
     assert len(say(Sentence("this phone"))) < TABLE[2]
     screen = Screen(StringIO(), yes=True, language=language)
-    tuned = tuned_by(walked())
+    tuned = a_tuning()
     drawn = [*walk_lines(tuned, screen), *settings_lines(tuned, screen)]
     assert max(map(len, drawn)) <= COLUMNS
-    assert max(map(len, walk_lines(tuned_by(walked(side_db=1)), screen))) <= COLUMNS
+    assert max(map(len, walk_lines(a_tuning(side_db=1), screen))) <= COLUMNS
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -114,7 +114,7 @@ def test_on_a_narrow_terminal_every_figure_is_there_and_no_line_is_broken_by_the
 ) -> None:
     monkeypatch.setattr(Screen, "width", 58)
     screen = Screen(StringIO(), yes=True, language=language_named(code))
-    tuned = tuned_by(walked())
+    tuned = a_tuning()
     drawn = list(walk_lines(tuned, screen))
     assert max(map(len, drawn)) <= 60
     together = " ".join(" ".join(drawn).split())
@@ -196,7 +196,7 @@ def of_page(code: str, outcome: SurveyOutcome) -> Iterator[str]:
 
 
 def test_the_report_is_in_the_language_with_its_own_numbers() -> None:
-    tuned = tuned_by(walked(rounds=1))
+    tuned = a_tuning(rounds=1)
     outcome = SurveyOutcome("radio", "acme/fi-0042 door-1", walks=tuned.walks, tuned=tuned)
     finnish = page(outcome, language_named("fi"))
     assert '<html lang="fi">' in finnish

@@ -15,7 +15,7 @@ from presence.survey.judging import Result
 from presence.survey.outcome import InstalledSite, SurveyOutcome
 from presence.survey.report import page
 from presence.survey.report_style import STYLE
-from tests.support.surveys import tuned_by, walked
+from tests.support.surveys import a_tuning
 
 AT = datetime(2026, 11, 30, 22, 5, tzinfo=UTC)
 SITE = InstalledSite(
@@ -31,7 +31,7 @@ SITE = InstalledSite(
 
 @pytest.fixture(scope="module")
 def outcome() -> SurveyOutcome:
-    tuned = tuned_by(walked(rounds=1))
+    tuned = a_tuning(rounds=1)
     finding = Finding("broker", Verdict.WARN, "seen on `test`", "add `<name>` to audiences")
     return SurveyOutcome(
         "radio", "acme/fi-0042 door-1", at=AT, site=SITE, walks=tuned.walks, tuned=tuned,

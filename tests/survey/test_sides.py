@@ -30,11 +30,11 @@ from presence.survey.screen import Screen
 from presence.survey.sides import expected_s, judge_side
 from presence.survey.walking import NEAR_ROOM_DB, Tuning, judge_walk, tune
 from tests.support.settings_texts import MINIMAL
-from tests.support.surveys import PLACES, a_side, simulated, tuned_by, walked
+from tests.support.surveys import PLACES, a_side, a_tuning, simulated, tuned_by, walked
 
 
 def test_below_six_decibels_the_walk_fails_with_the_remedy_in_the_headline() -> None:
-    finding = judge_walk(tuned_by(walked(side_db=4))).finding
+    finding = judge_walk(a_tuning(side_db=4)).finding
     assert finding.verdict is Verdict.FAIL
     assert re.match(r"the door's side is [34]\.\d dB \(± \d\.\d\), too thin", finding.found)
     assert "turn the antennas away from each other, metal between them" in finding.next_step
@@ -63,7 +63,7 @@ def test_a_thin_side_warns_and_says_how_soon_people_will_be_found(
 
 
 def test_where_a_pair_hangs_already_nobody_is_told_to_hang_one() -> None:
-    tuned = tuned_by(walked())
+    tuned = a_tuning()
     rates = {
         kind: replace(rate, any_phone=0.15, expected=0.001, at_most=0.01)
         for kind, rate in tuned.assessed_new.rates.items()
@@ -77,7 +77,7 @@ def test_where_a_pair_hangs_already_nobody_is_told_to_hang_one() -> None:
 
 
 def test_two_antennas_that_have_each_others_place_are_told_to_be_swapped() -> None:
-    finding = judge_walk(tuned_by(walked(side_db=-9))).finding
+    finding = judge_walk(a_tuning(side_db=-9)).finding
     assert finding.verdict is Verdict.FAIL
     assert "each other's place" in finding.found
     assert "swap their places in the settings" in finding.next_step
@@ -93,7 +93,7 @@ def test_the_plan_is_read_off_the_antennas_until_the_technician_says_another() -
     assert plan_of({Place.INSIDE}) is ShopPlan.ONE
     assert plan_of({Place.INSIDE, Place.DOOR}) is ShopPlan.TWO
     assert plan_of(set(Place)) is ShopPlan.PAIR
-    tuned = tuned_by(walked(side_db=3))
+    tuned = a_tuning(side_db=3)
     assert judge_walk(tuned, ShopPlan.LOW_E).finding.next_step == REMEDIES[ShopPlan.LOW_E]
 
 
@@ -114,7 +114,7 @@ def test_an_antenna_that_heard_nothing_of_any_walk_fails_it_by_name() -> None:
 
 
 def test_the_figures_for_json_have_the_side_of_each_phone_and_what_the_rule_is_set_to() -> None:
-    figures = judge_walk(tuned_by(walked(side_db=12))).figures["side"]
+    figures = judge_walk(a_tuning()).figures["side"]
     assert isinstance(figures, dict)
     assert figures["side_db"] == pytest.approx(12, abs=1)
     assert set(figures["by_phone_db"]) == {"Pixel 7", "iPhone 13"}
@@ -126,7 +126,7 @@ def test_the_figures_for_json_have_the_side_of_each_phone_and_what_the_rule_is_s
 
 
 def test_the_screen_draws_the_side_over_time_in_one_line_for_each_kind_of_walk() -> None:
-    lines = list(walk_lines(tuned_by(walked()), Screen(StringIO(), yes=True)))
+    lines = list(walk_lines(a_tuning(), Screen(StringIO(), yes=True)))
     titles = {act.title for act in walk_acts(1)}
     drawn = [line for line in lines if line.strip().startswith(tuple(titles))]
     assert len(drawn) == len(titles)
@@ -175,7 +175,7 @@ def test_the_suggestion_is_never_worse_on_these_walks_than_what_is_there() -> No
 
 def test_where_the_sides_decide_their_three_numbers_are_fitted_and_one_places_stay() -> None:
     now = EntrySettings()
-    tuned = tuned_by(walked())
+    tuned = a_tuning()
     assert tuned.changes().keys() <= {"side_offset_db", "near_dbm", "exit_rssi_dbm", "score"}
     assert (tuned.new.enter_rssi_dbm, tuned.new.evidence_db_s) == (
         now.enter_rssi_dbm,

@@ -13,7 +13,7 @@ from presence.survey.guide import Doing
 from presence.survey.sides import FAIL_DB
 from presence.survey.stopping import LOOKS, enough, looks_after
 from presence.survey.walking import Tuning
-from tests.support.surveys import a_side, tuned_by, walked
+from tests.support.surveys import a_side, a_tuning, walked
 
 ALL_BUT_LEAVING = frozenset({Doing.WINDOW, Doing.PAST, Doing.LOOKIN, Doing.IN, Doing.INSIDE})
 
@@ -27,7 +27,7 @@ def after_a_round(tuned: Tuning, **changes: float) -> Tuning:
 @pytest.fixture(scope="module")
 def clear() -> Tuning:
     """One round of two phones that leaves no doubt."""
-    tuned = replace(tuned_by(walked(rounds=1)), side=a_side(20, 5))
+    tuned = replace(a_tuning(rounds=1), side=a_side(20, 5))
     return after_a_round(tuned, expected=0.001, surely_at_most=0.05, any_phone=0.01)
 
 

@@ -4,7 +4,7 @@ none but by id.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,8 @@ pytestmark = needs_mosquitto
 
 KINDS = [Kind.CUT, Kind.RESET, Kind.HALF_CLOSE, Kind.STALL, Kind.DRIP]
 IMPATIENT = {"acknowledge_timeout_s": 1}
+EVERY = 4
+"""So many bytes from one place to the next among the quick tests."""
 EACH = 3
 """Events of one trial."""
 
@@ -122,13 +124,13 @@ async def a_wire(folder: Path) -> AsyncIterator[Wire]:
         yield Wire(proxy, heard)
 
 
-async def tried(folder: Path, kinds: Iterable[Kind], every: int) -> Wire:
+async def tried(folder: Path, kind: Kind, places: Callable[[int], Iterable[int]]) -> Wire:
+    """`places`: where the line breaks, of so many bytes."""
     async with a_wire(folder) as wire:
         length = await wire.carries(None)
         assert length > 20
-        for kind in kinds:
-            for at in range(0, length, every):
-                await wire.carries(Fault(kind, at, once=True))
+        for at in places(length):
+            await wire.carries(Fault(kind, at, once=True))
         assert wire.proxy.struck > 0
         return wire
 
@@ -138,7 +140,8 @@ async def tried(folder: Path, kinds: Iterable[Kind], every: int) -> Wire:
 async def test_a_connection_that_breaks_in_the_brokers_answer_costs_no_event(
     tmp_path: Path, kind: Kind
 ) -> None:
-    wire = await tried(tmp_path, [kind], 7 if kind in (Kind.STALL, Kind.HALF_CLOSE) else 4)
+    every = 7 if kind in (Kind.STALL, Kind.HALF_CLOSE) else EVERY
+    wire = await tried(tmp_path, kind, lambda length: range(0, length, every))
     assert len(wire.words) == wire.trials * EACH
 
 
@@ -150,4 +153,5 @@ async def test_a_connection_that_breaks_in_the_brokers_answer_costs_no_event(
 async def test_a_connection_that_breaks_at_any_byte_of_the_brokers_answers_costs_no_event(
     tmp_path: Path, kind: Kind
 ) -> None:
-    await tried(tmp_path, [kind], 1)
+    """At those that are left."""
+    await tried(tmp_path, kind, lambda length: [at for at in range(length) if at % EVERY])
