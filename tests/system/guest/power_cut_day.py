@@ -230,13 +230,17 @@ class Day:
         name = f"open-{self.number}"
         self.part(results, name, lambda: self.open({each: NAMED[each] for each in near}, told))
         if leads_to is not None:
-            self.part(results, leads_to.__name__, lambda: self.cut(leads_to(self)))
+            self.part(results, leads_to.__name__, lambda: self.cut(leads_to))
 
-    def cut(self, durable: dict[str, Any]) -> dict[str, Any]:
+    def cut(self, leads_to: Callable[["Day"], dict[str, Any]]) -> dict[str, Any]:
         """Says what must be there afterwards, and that the power may go; never returns, but where
         nobody cuts it.
+
+        Nothing is synced here once the moment has come: that would bring to the disk whatever the
+        gateway had not.
         """
         _write(CANARY / f"synced-{self.number}", sync=True)
+        durable = leads_to(self)
         _write(CANARY / f"unsynced-{self.number}", sync=False)
         durable = {"number": self.number + 1, "bases": sorted(_bases()), **durable}
         with (OUT / "durable").open("a") as file:
