@@ -16,6 +16,7 @@ from typing import NamedTuple
 from presence.consent_service.alike import Alike, OneOfMany
 from presence.consent_service.decisions import Decisions
 from presence.consent_service.judged import JudgedOnce
+from presence.consent_service.register import AlreadyThere
 from presence.consent_service.registered import AtHand
 from presence.consent_service.rights import Taken
 from presence.consent_service.vocabulary import AHEAD_S
@@ -53,13 +54,29 @@ class AddingMany(Decisions):
 
         For an import, call it with some thousands at a time.
         """
+        try:
+            answers, revocations = self._add_together(several, ask_for_keys=False)
+        except AlreadyThere:
+            answers, revocations = self._add_together(several, ask_for_keys=True)
+        for revocation in revocations:
+            told(revocation)
+        return answers
+
+    def _add_together(
+        self, several: Sequence[Wish | OneOfMany], *, ask_for_keys: bool
+    ) -> tuple[list[TakenUp | ConsentServiceError], list[Revocation]]:
+        """Raises AlreadyThere where a key is another agreement's and was not asked for: nearly none
+        is, and of customers of whom none is known the register's index says so soon enough.
+        """
         refs = [self.ref_of(one.id) if isinstance(one, Wish) else one.ref for one in several]
-        keys = [one.identity_key for one in several if one.identity_key]
         answers: list[TakenUp | ConsentServiceError] = []
         lost: list[RevokedRights] = []
         with self.register.transaction():
             self._use_settings_of_now()
-            at_hand, now_s = self.register.at_hand(refs, keys), self.clock()
+            at_hand, now_s = self.register.at_hand(refs), self.clock()
+            if ask_for_keys or at_hand.entries:
+                keys = [one.identity_key for one in several if one.identity_key]
+                at_hand.owners.update(self.register.owners(keys))
             forms = JudgedOnce(self._form)
             for one in several:
                 if isinstance(one, Wish):
@@ -76,10 +93,7 @@ class AddingMany(Decisions):
                 else:
                     answers.append(TakenUp(bool(added.stays or added.paused), added.doubts))
                     lost += added.lost
-            revocations = self._revocations(lost)
-        for revocation in revocations:
-            told(revocation)
-        return answers
+            return answers, self._revocations(lost)
 
     def _form(self, alike: Alike) -> Form | None:
         """None where not all is right with what they say."""

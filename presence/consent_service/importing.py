@@ -45,8 +45,10 @@ from presence.core.consent.model import Purpose
 from presence.core.consent.revocation import Revocation
 from presence.errors import ConsentServiceError
 
-BATCH: Final = 10_000
-"""Customers in one transaction: a second or two, in which a withdrawal waits."""
+BATCH: Final = 20_000
+"""Customers in one transaction: a second or two, in which a withdrawal waits. Their keys lie
+everywhere in their index, so each transaction writes most of it.
+"""
 
 GARBAGE_AFTER: Final = 50_000
 """Objects made and not yet gone; Python looks for rings after 700."""

@@ -9,8 +9,6 @@ from typing import Final
 
 from presence.core.encoding import KEY_BYTES, REF_BYTES
 
-REFS_KEPT: Final = 32_768
-"""An import asks three times for each."""
 AUDIENCES_KEPT: Final = 64
 
 
@@ -21,13 +19,12 @@ class Pseudonyms:
         self._service_key = service_key
         self._before_id = self._begun(b"presence ref v1", list_name)
         self._before_person = lru_cache(maxsize=AUDIENCES_KEPT)(self._of_audience)
-        self.ref = lru_cache(maxsize=REFS_KEPT)(self._ref)
-        """Of a customer's id."""
 
     def pairwise_key(self, person: str, audience: str) -> bytes:
         return _ended(self._before_person(audience), person)[:KEY_BYTES]
 
-    def _ref(self, name: str) -> bytes:
+    def ref(self, name: str) -> bytes:
+        """Of a customer's id."""
         return _ended(self._before_id, name)[:REF_BYTES]
 
     def _of_audience(self, audience: str) -> hmac.HMAC:

@@ -37,6 +37,8 @@ CACHE_KB: Final = 65_536
 """Refs are random, so an import touches pages everywhere: what SQLite holds of them in memory (its
 default is 2 MB).
 """
+_ACTIVE: Final = State.ACTIVE.value
+"""A text and no more, which SQLite takes in half the time."""
 _INSERT: Final = """
 INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?)"""
 _UPDATE: Final = """
@@ -61,6 +63,10 @@ AT_ONCE: Final = 500
 _PAGE: Final = """
 SELECT ref, record, identity_key FROM entry
 WHERE ref BETWEEN ? AND ? AND state = 'active' ORDER BY ref LIMIT 16384"""
+
+
+class AlreadyThere(ConsentServiceError):
+    """A new entry has the ref or the key of another one."""
 
 
 class Register:
@@ -147,7 +153,7 @@ class Register:
             return self._registered(*row)
         return None
 
-    def at_hand(self, refs: Sequence[bytes], identity_keys: Sequence[bytes]) -> AtHand:
+    def at_hand(self, refs: Sequence[bytes], identity_keys: Sequence[bytes] = ()) -> AtHand:
         taken: dict[bytes, dict[str, Taken]] = {}
         for ref, word, decided_s, until_s in self._among(_TAKEN, self._near(_ANY_TAKEN, refs)):
             taken.setdefault(ref, {})[word] = Taken(decided_s, until_s or 0.0)
@@ -155,8 +161,12 @@ class Register:
         return AtHand(
             {row[0]: self._registered(*row) for row in known},
             taken,
-            dict(self._among(_OWNERS, identity_keys)),
+            self.owners(identity_keys),
         )
+
+    def owners(self, identity_keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The refs of the agreements that have them."""
+        return dict(self._among(_OWNERS, identity_keys))
 
     def _near(self, query: str, refs: Sequence[bytes]) -> Sequence[bytes]:
         """These, or none of them where there is none from the first to the last: an import comes in
@@ -216,7 +226,7 @@ class Register:
         notice: str,
     ) -> None:
         """The first version of an entry, in a form of this transaction."""
-        first = ref, 1, State.ACTIVE, self._next_seq, name, identity_key
+        first = ref, 1, _ACTIVE, self._next_seq, name, identity_key
         self._new.append((*first, not_after_s, record, decided_s, notice))
         self._came += 1
 
@@ -247,7 +257,7 @@ class Register:
             try:
                 self._database.executemany(_INSERT, new)
             except sqlite3.IntegrityError as error:
-                raise ConsentServiceError(
+                raise AlreadyThere(
                     f"{self.path}: an agreement or an identity key is there already: nothing was "
                     "done; try again"
                 ) from error
@@ -259,7 +269,7 @@ class Register:
 
     def taken(self, ref: bytes) -> dict[str, Taken]:
         """What this customer took away and did not give again, by word."""
-        return self.at_hand([ref], []).taken.get(ref, {})
+        return self.at_hand([ref]).taken.get(ref, {})
 
     def take(self, ref: bytes, word: str, taken: Taken) -> None:
         """It stays taken from the later of two times on; a pause ends with the later of two

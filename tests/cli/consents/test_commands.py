@@ -514,7 +514,7 @@ def test_on_a_terminal_an_import_says_how_far_it_is(
     export = tmp_path / "export.csv"
     now_s = int(time.time())
     lines = (
-        f"c{n},presence,given,{now_s - 60},{now_s + 8_640_000},{n:032x}\n" for n in range(12_000)
+        f"c{n},presence,given,{now_s - 60},{now_s + 8_640_000},{n:032x}\n" for n in range(50_000)
     )
     export.write_text("subject,purpose,value,timestamp,expiry,identity_key\n" + "".join(lines))
     ours, theirs = pty.openpty()
@@ -527,6 +527,6 @@ def test_on_a_terminal_an_import_says_how_far_it_is(
     os.close(ours)
     out, _ = process.communicate()
 
-    assert "12,000 lines" in out
+    assert "50,000 lines" in out
     assert re.search(rb"\[#* *\] +\d+%  reading: [\d,]+ lines", shown)
-    assert re.search(rb"\[#+ *\] +\d+%  taking up: [\d,]+ of 12,000 lines", shown)
+    assert re.search(rb"\[#+ *\] +\d+%  taking up: [\d,]+ of 50,000 lines", shown)
