@@ -540,7 +540,7 @@ class Day:
         with daemons, descriptor.sock, Passed(descriptor.sock) as passed:
             filters = locked_filter_of(daemons), locked_filter_of(descriptor.sock)
             told = self._flood(
-                20_000, lambda n, _: b"\x02\x01\x06\x0b\xff\x4c\x00\x10\x05" + n.to_bytes(6, "big")
+                50_000, lambda n, _: b"\x02\x01\x06\x0b\xff\x4c\x00\x10\x05" + n.to_bytes(6, "big")
             )
             time.sleep(1)
             missed = passed.missed
