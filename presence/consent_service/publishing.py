@@ -41,12 +41,14 @@ from presence.core.consent.segments import (
     DeltaStep,
     Keys,
     base_path,
+    compressed,
     delta_path,
     delta_rows,
     keys_path,
     later_keys_path,
     lengths_of,
     pack,
+    plain,
 )
 from presence.core.encoding import KEY_BYTES, REF_BYTES
 from presence.core.recognition.aes import encrypt_under_each
@@ -260,18 +262,9 @@ class _Edition:
         targets: dict[str, TargetFile] = {}
         entries = 0
         for done, shard in enumerate(self.shards if new else (), start=1):
-            columns = _Columns(self._register.pages(shard), new)
-            entries += columns.entries
-            if fresh:
-                base = Base(
-                    **self._of(self._now.base_seq),
-                    refs=memoryview(columns.refs),
-                    lengths=memoryview(columns.lengths),
-                    records=memoryview(columns.records),
-                )
-                targets |= self.stage(base_path(epoch, shard), pack(base))
-            for window, keys in columns.keys.items():
-                targets |= self._keys(keys_path(window, shard), window, columns.refs, keys)
+            came, count = self._shard(shard, new, fresh=fresh)
+            targets |= came
+            entries += count
             if self._progress is not None:
                 self._progress(done, len(self.shards))
         if fresh:
@@ -285,6 +278,29 @@ class _Edition:
             )
         )
         return {path: self._old[path] for path in paths if path not in targets} | targets
+
+    def _shard(
+        self, shard: str, windows: tuple[int, ...], *, fresh: bool
+    ) -> tuple[dict[str, TargetFile], int]:
+        """Its keys in these windows, and its base where that is made anew; how many entries."""
+        targets: dict[str, TargetFile] = {}
+        columns = _Columns(self._register.pages(shard), windows)
+        if fresh:
+            path = base_path(self._now.epoch, shard)
+            encoded = plain(
+                Base(
+                    **self._of(self._now.base_seq),
+                    refs=memoryview(columns.refs),
+                    lengths=memoryview(columns.lengths),
+                    records=memoryview(columns.records),
+                )
+            )
+            columns.records = bytearray()  # most of them all; what follows takes its room
+            targets |= self.stage(path, compressed(encoded))
+            del encoded
+        for window, keys in columns.keys.items():
+            targets |= self._keys(keys_path(window, shard), window, columns.refs, keys)
+        return targets, columns.entries
 
     def changes(self) -> dict[str, TargetFile]:
         """The deltas, and the keys of those whom they brought or changed."""

@@ -176,7 +176,16 @@ def check_shard(refs: memoryview, shard: str, shards: Sequence[str]) -> None:
 
 
 def pack(segment: Base | Delta | Keys) -> bytes:
-    return zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(_encode(segment))
+    return compressed(plain(segment))
+
+
+def plain(segment: Base | Delta | Keys) -> bytes:
+    """For `compressed`: of a long one, what it was made of may go before."""
+    return _encode(segment)
+
+
+def compressed(encoded: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(encoded)
 
 
 def unpack(data: bytes, *, most_bytes: int = MAX_SEGMENT_BYTES) -> Base | Delta | Keys:
