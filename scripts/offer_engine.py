@@ -49,6 +49,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from datetime import time as clock
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -297,6 +298,8 @@ class Service:
         """Offers and their topics, by packet id, until the broker's PUBACK."""
         self._again: dict[str, tuple[str, Mapping[str, Any]]] = {}
         """By offer_id: what the broker did not take, or had nobody to give to."""
+        self._answers: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        """Packet ids and the broker's reasons, until somebody looks."""
         version = mqtt.MQTTv5 if self._v5 else mqtt.MQTTv311
         self._client = client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -327,6 +330,8 @@ class Service:
         )
         self._client.loop_forever(retry_first_connection=True)
         self._done.set()
+        with self._lock:
+            self._take_answers()
         print(json.dumps(dict(self._engine.counts)), file=sys.stderr)
         return 0
 
@@ -342,6 +347,7 @@ class Service:
     def keep_asking(self, every_s: float) -> None:
         while not self._done.wait(every_s):
             with self._lock:
+                self._take_answers()
                 again, self._again, now = self._again, {}, time.time()
                 for topic, offer in again.values():
                     if now < parse_time(offer["valid_until"]):
@@ -398,10 +404,17 @@ class Service:
     def _on_publish(
         self, _client: mqtt.Client, _data: Any, mid: int, reason: Any, _properties: Any
     ) -> None:
-        with self._lock:
+        """paho holds a lock meanwhile that `publish` waits for: to wait here for one that is held
+        while something is sent is to wait for ever.
+        """
+        self._answers.put((mid, reason))
+
+    def _take_answers(self) -> None:
+        while not self._answers.empty():
+            mid, reason = self._answers.get()
             topic, offer = self._unanswered.pop(mid, ("", {}))
             if not offer or reason.value == 0:
-                return
+                continue
             outcome = "offer_unheard" if reason.value == NOBODY else "offer_refused"
             self._engine.counts[outcome] += 1
             if self._engine.counts[outcome] == 1:
@@ -411,6 +424,7 @@ class Service:
 
     def _send(self, topic: str, offer: Mapping[str, Any], now: float) -> None:
         """In place of what was said of this offer before: a cancellation is the last word."""
+        self._take_answers()
         name = offer["offer_id"]
         self._again.pop(name, None)
         for mid in [mid for mid, (_, o) in self._unanswered.items() if o["offer_id"] == name]:

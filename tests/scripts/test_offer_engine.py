@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -342,6 +343,42 @@ def test_a_signal_that_comes_while_the_client_is_at_work_stops_the_engine_all_th
         service.stop()
         assert not busy.disconnected.is_set()
     assert busy.disconnected.wait(10)
+
+
+def test_the_brokers_answer_to_one_offer_does_not_wait_for_the_next_one_to_be_sent() -> None:
+    """paho holds one lock while it tells of an answer and while it takes a message. So who answers
+    may wait for nothing that is held while something is sent: both would wait for ever.
+    """
+    sent, answering, answered = (threading.Event() for _ in range(3))
+    lock = threading.RLock()
+
+    def publish(*_: Any, **__: Any) -> Any:
+        sent.set()
+        assert answering.wait(5)
+        assert lock.acquire(timeout=5), "the answer waits for us, and we for it"
+        lock.release()
+        return SimpleNamespace(mid=2)
+
+    service: Any = Service(engine(), parse_options(["--chain=a", "--store=b", "--audience=c"])[1])
+    service._client = SimpleNamespace(publish=publish)
+    (offer,) = engine().handle(entered(), NOW)
+    offer = {**offer, "valid_until": "2099-01-01T00:00:00Z"}
+    service._again = {offer["offer_id"]: ("t", offer)}
+    again = threading.Thread(target=service.keep_asking, args=(0.01,), daemon=True)
+    again.start()
+    assert sent.wait(5)
+
+    def answer() -> None:
+        with lock:
+            answering.set()
+            service._on_publish(None, None, 1, SimpleNamespace(value=0), None)
+        answered.set()
+
+    threading.Thread(target=answer, daemon=True).start()
+    assert answered.wait(4)
+    service._done.set()
+    again.join(10)
+    assert not again.is_alive()
 
 
 def test_the_memory_of_what_was_had_is_bounded() -> None:
