@@ -137,7 +137,7 @@ def is_taken(value: Any, monkeypatch: pytest.MonkeyPatch) -> bool:
     return True
 
 
-@examples(400)
+@examples(200)
 @given(st.sampled_from(PLACES), strange)
 def test_what_the_reader_refuses_by_type_limit_or_shape_the_schema_refuses_and_the_other_way_round(
     path: tuple[Any, ...], value: Any

@@ -608,7 +608,12 @@ async def instance(
     finally:
         if process.returncode is None:
             process.terminate()
-            await process.communicate()
+            try:
+                await asyncio.wait_for(process.communicate(), 20)
+            except TimeoutError:  # one that hangs is a test that failed, and not a run without end
+                process.kill()
+                await process.communicate()
+                raise
 
 
 @pytest.fixture
