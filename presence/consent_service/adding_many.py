@@ -16,8 +16,7 @@ from typing import NamedTuple
 from presence.consent_service.alike import Alike, OneOfMany
 from presence.consent_service.decisions import Decisions
 from presence.consent_service.judged import JudgedOnce
-from presence.consent_service.register import AlreadyThere
-from presence.consent_service.registered import AtHand
+from presence.consent_service.registered import AlreadyThere, AtHand
 from presence.consent_service.rights import Taken
 from presence.consent_service.vocabulary import AHEAD_S
 from presence.consent_service.wishes import MAX_SPAN_S, Wish, consent_of, words_of_wish

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from presence.consent_service.locking import alone
 from presence.consent_service.register_schema import SCHEMA, bring_up_to_date
-from presence.consent_service.registered import AtHand, Changed, Registered, State
+from presence.consent_service.registered import AlreadyThere, AtHand, Changed, Registered, State
 from presence.consent_service.rights import Taken
 from presence.core.consent.list_changes import WHOLE, Delete, Put
 from presence.core.consent.model import Consent
@@ -63,10 +63,6 @@ AT_ONCE: Final = 500
 _PAGE: Final = """
 SELECT ref, record, identity_key FROM entry
 WHERE ref BETWEEN ? AND ? AND state = 'active' ORDER BY ref LIMIT 16384"""
-
-
-class AlreadyThere(ConsentServiceError):
-    """A new entry has the ref or the key of another one."""
 
 
 class Register:

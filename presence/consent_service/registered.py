@@ -6,12 +6,17 @@ from enum import StrEnum
 from presence.consent_service.rights import Taken
 from presence.core.consent.list_changes import Change
 from presence.core.consent.model import Consent
+from presence.errors import ConsentServiceError
 
 
 class State(StrEnum):
     ACTIVE = "active"
     GONE = "gone"
     OBJECTED = "objected"
+
+
+class AlreadyThere(ConsentServiceError):
+    """A new entry has the ref or the key of another one."""
 
 
 @dataclass(frozen=True, slots=True)
