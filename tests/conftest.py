@@ -1,5 +1,5 @@
-"""For all tests: how much hypothesis tries, which tests come first, that Ctrl-C is heard, English,
-logging as it was, and what the garbage collector looks at.
+"""For all tests: how much hypothesis tries, that Ctrl-C is heard, English, logging as it was, and
+what the garbage collector looks at.
 
 A shell starts what runs in the background with SIGINT ignored, and our children would inherit that.
 """
@@ -38,25 +38,6 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each of several workers gets a stretch of the list, and later takes from another's: a stretch
-    begins with its share of the slow tests, so that none of them is alone at the end.
-    """
-    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    quick = [item for item in items if not item.get_closest_marker("slow")]
-    if workers > 1:
-        items[:] = [
-            item
-            for n in range(workers)
-            for item in (
-                *slow[n::workers],
-                *quick[n * len(quick) // workers : (n + 1) * len(quick) // workers],
-            )
-        ]
 
 
 @pytest.fixture(autouse=True)
