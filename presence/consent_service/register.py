@@ -38,7 +38,7 @@ CACHE_KB: Final = 65_536
 default is 2 MB).
 """
 _ACTIVE: Final = State.ACTIVE.value
-"""A text and no more, which SQLite takes in half the time."""
+"""A text and no more: what is one only by its class, sqlite3 asks for an adapter of, each time."""
 _INSERT: Final = """
 INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?)"""
 _UPDATE: Final = """

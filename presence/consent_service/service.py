@@ -151,7 +151,7 @@ class ConsentService(Restoring, AddingMany):
         """Out of every agreement; the next list says it. What a crash leaves, a repetition does."""
         for page in self.register.pages(WHOLE):
             with self.register.transaction():
-                at_hand = self.register.at_hand([ref for ref, _, _ in page], [])
+                at_hand = self.register.at_hand([ref for ref, _, _ in page])
                 for known in at_hand.entries.values():
                     consent = known.consent
                     if consent is not None and audience in consent.pairwise_keys:
